@@ -1,0 +1,60 @@
+"""Fit a cubic to sin(x) with a Module, a loss and an optimizer.
+
+A Module owns Parameters and says in `forward` how they make a prediction. Because it finds its own
+parameters, `model.parameters()` can be handed to an optimizer, which holds the update rule: SGD's `step` is
+the loop under `no_grad()` of 03_sin_autograd.py, and `zero_grad` clears the gradients. Model, loss and
+update can now be exchanged one by one: try `tg.optim.Adam(model.parameters(), lr=1e-2)`.
+
+Shapes: x (2000,) -> prediction (2000,); the model has four 0-d parameters. The exercise is that of Justin
+Johnson, "Learning PyTorch with Examples", 2017.
+"""
+
+import math
+
+from _common import options, report, sin_data
+
+import tinygrad_edu as tg
+
+LEARNING_RATE = 2e-6  # 01_sin_numpy.py says why not much more
+
+
+class Cubic(tg.nn.Module):
+    """p(x) = a + bx + cx² + dx³ with random initial coefficients."""
+
+    def __init__(self):
+        super().__init__()
+        self.a = tg.nn.Parameter(tg.randn(()))
+        self.b = tg.nn.Parameter(tg.randn(()))
+        self.c = tg.nn.Parameter(tg.randn(()))
+        self.d = tg.nn.Parameter(tg.randn(()))
+
+    def forward(self, x):
+        return self.a + self.b * x + self.c * x**2 + self.d * x**3
+
+
+def fit(steps: int, seed: int) -> tuple[list[float], list[float]]:
+    """The coefficients [a, b, c, d] after `steps` updates, and the loss before each update."""
+    tg.manual_seed(seed)
+    x = tg.linspace(-math.pi, math.pi, 2000)
+    y = tg.sin(x)
+    model = Cubic()
+    loss_function = tg.nn.MSELoss(reduction="sum")
+    optimizer = tg.optim.SGD(model.parameters(), lr=LEARNING_RATE)
+    losses = []
+    for _ in range(steps):
+        loss = loss_function(model(x), y)
+        losses.append(loss.item())
+        optimizer.zero_grad()
+        loss.backward()
+        optimizer.step()
+    return [parameter.item() for parameter in model.parameters()], losses
+
+
+def main(argv: list[str] | None = None) -> None:
+    """Fit, print the coefficients beside the closed form, save the picture."""
+    args = options(__doc__, steps=4000, argv=argv)
+    report(args, "04_sin_module", sin_data(), *fit(args.steps, args.seed))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,58 @@
+"""What a device must be able to do, and which one does it.
+
+The Tensor above this line knows shapes and graphs; it asks a backend for flat buffers and for kernels over them. `cpu`
+implements the interface with Numba loops over NumPy arrays. Every function that computes comes in two steps: ask for
+a kernel (once), then call it with buffers (each time), so that the second step costs as little as possible.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import cache
+from typing import Any, Protocol
+
+from .codegen import Signature
+from .expr import Formula
+
+
+class Backend(Protocol):
+    """The functions of a device. A *buffer* is flat, contiguous, sliceable, and has `.size`."""
+
+    PARALLEL_FROM: int  # elements from which `big=True` kernels pay
+
+    def allocator(self, dtype: str) -> Callable[[int], Any]:
+        """A function from a number of elements to a fresh buffer with anything in it."""
+
+    def from_numpy(self, array: Any) -> Any:
+        """A contiguous NumPy array as a flat buffer (shared where the device can)."""
+
+    def to_numpy(self, buffer: Any) -> Any:
+        """The reverse."""
+
+    def flat(self, formula: Formula, signature: Signature, big: bool) -> Callable:
+        """Elementwise over contiguous operands: (*results, *inputs)."""
+
+    def strided(self, formula: Formula, signature: Signature, dimensions: int, big: bool) -> Callable:
+        """Elementwise over strided operands: (shape, result, result_at, x, x_at, ...)."""
+
+    def rows(self, formula: Formula, signature: Signature, big: bool) -> Callable:
+        """Sum over the last axis: (result, width, divisor, *inputs)."""
+
+    def columns(self, formula: Formula, signature: Signature, big: bool) -> Callable:
+        """Sum over an axis before the last: (result, height, width, divisor, *inputs)."""
+
+    def matmul(self, *args: Any) -> None:
+        """Matrix product; see cpu/matmul.py."""
+
+
+@cache
+def get_backend(device: str) -> Backend:
+    """The backend of 'cpu' or 'cuda'; RuntimeError, with what to do, where there is none."""
+    if device == "cpu":
+        from .cpu import backend
+
+        return backend
+    raise RuntimeError(
+        "device='cuda' is not available: this version of tinygrad_edu has kernels for the CPU only, so no NVIDIA GPU "
+        "was looked for. Use device='cpu' (the default); `python -m tinygrad_edu doctor` shows what this machine has."
+    )

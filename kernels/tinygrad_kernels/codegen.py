@@ -1,0 +1,221 @@
+"""Prints a traced formula as the source of a loop.
+
+The problem. A formula is known as an expression (expr.py); the data is a million float32 in memory, perhaps broadcast,
+perhaps strided. Between the two stands a loop that nobody wants to write by hand for each formula.
+
+The idea. The loops hardly differ: the formula does. So print the text of the loop, with the formula in the
+middle, as an ordinary Python file that Numba compiles and that a reader can open. For sigmoid in float32:
+
+    @jit
+    def loop(result, x):
+        for i in range(result.size):
+            result[i] = float32(1.0) / (float32(1.0) + exp(-x[i]))
+
+Constants carry the dtype of the loop: a bare `1.0` is a float64 and would take the whole line with it.
+
+Three shapes of loop are printed. Each operand has an *access*, which says where its element for step i is:
+
+    'flat'      x[i]     an array as long as the result
+    'one'       x[0]     an array of one element (a 0-d tensor), read once before the loop
+    'number'    x        a Python number, converted once before the loop
+
+ 1. `print_flat`     everything contiguous, one loop over all elements
+ 2. `print_strided`  nested loops over n dimensions; each operand has a stride per dimension (0 where it is broadcast)
+ 3. reductions       the formula summed over rows or columns as it is computed: codegen_reduction.py
+
+Source: the printed loops rely on LLVM to vectorise them: A. Bik, The Software Vectorization Handbook, 2004.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+
+from .expr import Expr, Formula, render, walk
+
+FUNCTIONS = ("exp", "log", "sin", "cos", "tanh", "pow")  # implemented once per dtype in cpu/math.py
+
+
+class Signature:
+    """What a printed kernel must know of its operands besides their values.
+
+    `dtypes` and `access`: one per input of the formula. `compute`: the dtype of the arithmetic. Dtypes are NumPy's
+    names ('float32', 'int64', 'bool').
+    """
+
+    __slots__ = ("dtypes", "access", "compute")
+
+    def __init__(self, dtypes: Sequence[str], access: Sequence[str], compute: str) -> None:
+        self.dtypes, self.access, self.compute = tuple(dtypes), tuple(access), compute
+
+
+def used_as_number(formula: Formula, name: str) -> bool:
+    """Does the formula calculate with this input (rather than only ask whether it is true)?"""
+    x = Expr.input(name)
+    for e in walk(formula.outputs):
+        operands = e.args[1:] if e.op == "where" else e.args
+        if any(a is x for a in operands):
+            return True
+    return any(e is x for e in formula.outputs)
+
+
+def load(formula: Formula, signature: Signature, position: int, element: str) -> str:
+    """The text that reads one input as a number of the loop's dtype."""
+    cast = signature.dtypes[position] != signature.compute or signature.access[position] == "number"
+    if cast and used_as_number(formula, formula.inputs[position]):
+        return f"{NUMBA_NAMES.get(signature.compute, signature.compute)}({element})"
+    return element
+
+
+def body(formula: Formula, compute: str, loads: dict[str, str]) -> tuple[list[str], list[str]]:
+    """The statements and result expressions of one loop step, given the text that loads each input.
+
+    An input or subexpression that is used more than once gets a name, and is computed once.
+    """
+    uses: Counter[int] = Counter(id(a) for e in walk(formula.outputs) for a in e.args)
+    uses.update(id(e) for e in formula.outputs)
+    pow_call = "float" in compute  # Numba's own `**` is slow and not C's pow
+    names: dict[int, str] = {}
+    statements: list[str] = []
+
+    def const(value: object) -> str:
+        return repr(value) if isinstance(value, bool) else f"{compute}({value!r})"
+
+    for e in walk(formula.outputs):
+        if e.op == "const":
+            continue
+        if e.op == "input":
+            text, name = loads[e.value], f"{e.value}_i"
+            if text in (name, e.value):  # it has been read before the loop
+                names[id(e)] = text
+                continue
+        else:
+            text, name = render(e, names, const, pow_call), f"t{len(statements)}"
+        if uses[id(e)] > 1:
+            statements.append(f"{name} = {text}")
+            names[id(e)] = name
+        elif e.op == "input":
+            names[id(e)] = text
+    return statements, [render(e, names, const, pow_call) for e in formula.outputs]
+
+
+def header(formula: Formula, compute: str, extra: Sequence[str] = ()) -> list[str]:
+    """The first lines of a printed file: what it computes, and its imports."""
+    called = sorted({e.op for e in walk(formula.outputs)} & set(FUNCTIONS)) if "float" in compute else []
+    lines = [f'"""{formula!r}', "", "Printed by tinygrad_kernels.codegen; the formula is in calculus.py.", '"""']
+    lines += ["from math import inf, nan, sqrt", "", f"from numba import {NUMBA_NAMES.get(compute, compute)}, prange", ""]
+    lines += ["from tinygrad_kernels.cpu.jit import jit"]
+    lines += [f"from tinygrad_kernels.cpu.math import {f}_{compute} as {f}" for f in called]
+    return [*lines, *extra, "", ""]
+
+
+NUMBA_NAMES = {"bool": "boolean"}  # where Numba's name of a dtype is not NumPy's
+
+
+def results_of(formula: Formula) -> list[str]:
+    n = len(formula.outputs)
+    return ["result"] if n == 1 else [f"result{k}" for k in range(n)]
+
+
+def print_flat(formula: Formula, signature: Signature) -> str:
+    """One loop over contiguous arrays, and its parallel twin, which gives pieces of the arrays to the first.
+
+    Printed functions: loop(*results, *inputs) and loop_parallel(*results, *inputs).
+    """
+    results, inputs = results_of(formula), formula.inputs
+    before, loads = [], {}
+    for k, (name, access) in enumerate(zip(inputs, signature.access, strict=True)):
+        element = {"flat": f"{name}[i]", "one": f"{name}[0]", "number": name}[access]
+        text = load(formula, signature, k, element)
+        if access != "flat":
+            before.append(f"    {name}_i = {text}")
+            text = f"{name}_i"
+        loads[name] = text
+    statements, values = body(formula, signature.compute, loads)
+    arguments = ", ".join((*results, *inputs))
+    pieces = [f"{r}[lo:hi]" for r in results]
+    pieces += [f"{n}[lo:hi]" if a == "flat" else n for n, a in zip(inputs, signature.access, strict=True)]
+    lines = header(formula, signature.compute)
+    lines += ["@jit", f"def loop({arguments}):", *before]
+    lines += [f"    for i in range({results[0]}.size):"]
+    lines += [f"        {s}" for s in statements]
+    lines += [f"        {r}[i] = {v}" for r, v in zip(results, values, strict=True)]
+    lines += ["", "", "@jit(parallel=True)", f"def loop_parallel({arguments}):"]
+    lines += [f"    for piece in prange(({results[0]}.size + {PIECE - 1}) // {PIECE}):"]
+    lines += [f"        lo = piece * {PIECE}", f"        hi = min(lo + {PIECE}, {results[0]}.size)"]
+    lines += [f"        loop({', '.join(pieces)})"]
+    return "\n".join(lines) + "\n"
+
+
+PIECE = 16384  # elements that one thread takes at a time: 64 KiB of float32 each way, inside a core's own cache
+
+
+def print_strided(formula: Formula, signature: Signature, dimensions: int) -> str:
+    """Nested loops over `dimensions` dimensions, outermost first.
+
+    Each array comes as (buffer, offset, stride per dimension), all in elements; the result too. In the innermost
+    dimension the access of an operand is 'unit' (neighbours in memory), 'fixed' (stride 0: a broadcast operand, read
+    once per row), 'strided', or 'number'. `signature.access[-1]` is that of the result.
+
+    Printed functions, the second for two dimensions or more: loop and loop_parallel(shape, result, result_at, x, x_at, ...); a number comes without `_at`.
+    """
+    inner = dimensions - 1
+    result_access = signature.access[-1]
+    (result,) = results_of(formula)
+    arguments, bases, loads, once = ["shape", result, f"{result}_at"], [], {}, []
+
+    def base(name: str) -> str:
+        steps = [f"i{d} * {name}_at[{d + 1}]" for d in range(inner)]
+        return " + ".join([f"{name}_at[0]", *steps])
+
+    def row(name: str, access: str) -> str:  # prints what is done once per row, gives the text of one element
+        bases.append(f"{name}_row = {base(name)}")
+        if access == "unit":
+            bases.append(f"{name}_ = {name}[{name}_row:{name}_row + n]")
+            return f"{name}_[i]"
+        return f"{name}[{name}_row + i * {name}_at[{dimensions}]]"
+
+    for k, (name, access) in enumerate(zip(formula.inputs, signature.access, strict=False)):
+        if access == "number":
+            arguments.append(name)
+            once.append(f"{name}_i = {load(formula, signature, k, name)}")
+            loads[name] = f"{name}_i"
+            continue
+        arguments += [name, f"{name}_at"]
+        if access == "fixed":
+            bases.append(f"{name}_i = {load(formula, signature, k, f'{name}[{base(name)}]')}")
+            loads[name] = f"{name}_i"
+        else:
+            loads[name] = load(formula, signature, k, row(name, access))
+    target = row(result, result_access)
+    statements, values = body(formula, signature.compute, loads)
+    lines = header(formula, signature.compute)
+    lines += ["@jit", f"def loop({', '.join(arguments)}):", f"    n = shape[{inner}]"]
+    lines += [f"    {line}" for line in once]
+    indent = "    "
+    for d in range(inner):
+        lines.append(f"{indent}for i{d} in range(shape[{d}]):")
+        indent += "    "
+    lines += [indent + line for line in bases]
+    lines += [f"{indent}for i in range(n):"]
+    lines += [f"{indent}    {s}" for s in (*statements, f"{target} = {values[0]}")]
+    return "\n".join([*lines, *parallel_twin(arguments, dimensions)]) + "\n"
+
+
+def parallel_twin(arguments: list[str], dimensions: int) -> list[str]:
+    """A second function, which cuts the outermost dimension into pieces and gives each to the first."""
+    if dimensions == 1:
+        return []
+    passed = []
+    for a in arguments:
+        if a == "shape":
+            passed.append(f"(hi - lo, {', '.join(f'shape[{d}]' for d in range(1, dimensions))})")
+        elif a.endswith("_at"):
+            strides = ", ".join(f"{a}[{d + 1}]" for d in range(dimensions))
+            passed.append(f"({a}[0] + lo * {a}[1], {strides})")
+        else:
+            passed.append(a)
+    lines = ["", "", "@jit(parallel=True)", f"def loop_parallel({', '.join(arguments)}):"]
+    lines += ["    pieces = min(shape[0], 256)", "    for piece in prange(pieces):"]
+    lines += ["        lo = piece * shape[0] // pieces", "        hi = (piece + 1) * shape[0] // pieces"]
+    return [*lines, f"        loop({', '.join(passed)})"]

@@ -1,0 +1,1 @@
+"""The CPU backend: Numba loops over flat NumPy arrays."""

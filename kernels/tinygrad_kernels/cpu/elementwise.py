@@ -1,0 +1,43 @@
+"""Elementwise kernels and fused reductions for the CPU: printed, compiled, kept.
+
+There is no arithmetic here: codegen.py prints the loops, and cache.py turns their text into a module. This file
+keeps each compiled kernel by what it was printed from, and says which of its two forms to run: the plain loop for a
+small array, the parallel one for a large one (starting the threads costs more than a small loop takes).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from ..cache import load_source
+from ..codegen import Signature, print_flat, print_strided
+from ..codegen_reduction import print_reduction
+from ..expr import Formula
+from .threads import parallel
+
+
+def flat(formula: Formula, signature: Signature, big: bool) -> Callable:
+    """The kernel (*results, *inputs) over contiguous arrays; `big`: the one that uses every core."""
+    return _pick(print_flat(formula, signature), formula, "loop", big)
+
+
+def strided(formula: Formula, signature: Signature, dimensions: int, big: bool) -> Callable:
+    """The kernel (shape, result, result_at, x, x_at, ...) over `dimensions` strided dimensions."""
+    return _pick(print_strided(formula, signature, dimensions), formula, "loop", big and dimensions > 1)
+
+
+def rows(formula: Formula, signature: Signature, big: bool) -> Callable:
+    """The kernel (result, width, divisor, *inputs): the formula summed over the last axis."""
+    return _pick(print_reduction(formula, signature, columns=False), formula, "rows", big)
+
+
+def columns(formula: Formula, signature: Signature, big: bool) -> Callable:
+    """The kernel (result, height, width, divisor, *inputs): summed over an axis before the last."""
+    return _pick(print_reduction(formula, signature, columns=True), formula, "columns", big)
+
+
+def _pick(source: str, formula: Formula, function: str, big: bool) -> Callable:
+    module = load_source(source, formula.name)
+    serial = getattr(module, function)
+    return parallel(getattr(module, f"{function}_parallel"), serial) if big else serial

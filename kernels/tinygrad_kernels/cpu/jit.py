@@ -1,0 +1,215 @@
+"""The one way a CPU kernel is compiled, and how its machine code is found again in the next process.
+
+Flags. Numba turns a Python loop into machine code through LLVM, and three settings decide what LLVM may do:
+- `error_model="numpy"`: 1/0 is inf. Python's ZeroDivisionError would need a test in every turn of the loop, and a
+  loop with a test in it is not vectorised (float division: 0.60 ns an element instead of 0.05).
+- `contract`: a*b + c may become one instruction with one rounding. It never makes a result less accurate.
+- `reassoc`: a + (b + c) may become (a + b) + c, which lets a sum be kept in many registers at once. It also lets
+  LLVM cancel (x - n*A) - n*B, the very subtraction that makes sin(1e6) right. So it is allowed only in loops that
+  do nothing but accumulate: @jit(accumulate=True).
+
+The disk. Numba can keep compiled kernels itself (`cache=True`), but its files are bare pickles (a truncated one
+raises UnpicklingError, a flipped bit runs), and it looks only at the file of the kernel, not at the functions that
+were inlined into it: edit `exp` and every old kernel keeps the old one. So the files are ours (see cache.py), and
+their names contain a *fingerprint* of everything that the machine code was made from:
+
+    sha256(bytecode, constants and flags of the kernel and of every jitted function that it reaches,
+           the types it is called with, the processor, the versions of Python, Numba and llvmlite)
+
+The bytecode, not the text: a new comment, or a change in another function of the same file, recompiles nothing.
+Loading takes about 1.5 ms a kernel, compiling 60 ms and more. Nothing is read before a kernel's first call, and a
+call with types that were seen before goes straight to the machine code: `jit` returns Numba's own dispatcher.
+
+Source: S. Lam, A. Pitrou, S. Seibert, "Numba: A LLVM-based Python JIT Compiler" (2015); the idea of naming a build
+by the hash of all its inputs: E. Dolstra, "The Purely Functional Software Deployment Model" (2006).
+"""
+
+from __future__ import annotations
+
+import hashlib
+import pickle
+import sys
+import types
+import warnings
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import llvmlite
+import numba
+import numpy as np
+from numba.core import config
+from numba.core.errors import NumbaWarning
+
+from .. import cache
+
+try:  # Numba's internals, the same from 0.61 to 0.68. Without them kernels work and are compiled in every process
+    from numba.core.caching import _Cache
+    from numba.core.compiler import CompileResult
+    from numba.core.serialize import dumps
+except ImportError:
+    _Cache = None
+
+# Numba's settings (environment variables NUMBA_...) that change the code which it makes
+_SETTINGS = ("OPT", "LOOP_VECTORIZE", "SLP_VECTORIZE", "BOUNDSCHECK", "USING_SVML", "DEBUGINFO_DEFAULT")
+
+
+def jit(function: Callable | None = None, *, accumulate: bool = False, parallel: bool = False) -> Any:
+    """Compile `function` with Numba the way every kernel of this library is compiled.
+
+    `accumulate=True`: for loops that do nothing but add up, see above. `parallel=True`: `prange` loops use every
+    core and other Python threads run meanwhile; such a kernel is called through `threads.parallel` only.
+
+    >>> @jit
+    ... def double(out, x):
+    ...     for i in range(x.size):
+    ...         out[i] = x[i] + x[i]
+    >>> out = np.empty(3)
+    >>> double(out, np.array([1.0, 2.0, 4.0]))
+    >>> out
+    array([2., 4., 8.])
+    """
+    if function is None:
+        return lambda f: jit(f, accumulate=accumulate, parallel=parallel)
+    flags = {"contract", "reassoc"} if accumulate else {"contract"}
+    # Giving the lock of the interpreter back costs 45 ns: nothing for a kernel that starts threads
+    kernel = numba.njit(error_model="numpy", fastmath=flags, parallel=parallel, nogil=parallel)(function)
+    if _Cache is not None and hasattr(kernel, "_cache"):  # under NUMBA_DISABLE_JIT it is the plain function
+        kernel._cache = KernelCache(kernel)
+    return kernel
+
+
+# What a kernel is made from ---------------------------------------------------------------------------------------
+def fingerprint(kernel: Any) -> str:
+    """A hash of all code that can end up in `kernel`: its own, and that of the functions that it reaches.
+
+    What a function reaches is found where Python would find it: the names in its bytecode, looked up in its closure
+    and its module (and `m.exp` in the module m). Numba freezes numbers and arrays that it finds there, so their
+    values count too.
+    """
+    digest = hashlib.sha256()
+    package = kernel.__module__.partition(".")[0]
+    waiting, seen = [kernel], {id(kernel)}
+    while waiting:
+        reached = waiting.pop(0)
+        function = _python_function(reached, package)
+        options = getattr(reached, "targetoptions", {})
+        digest.update(repr([(name, _plain(options[name])) for name in sorted(options)]).encode())
+        digest.update(repr(function.__defaults__).encode())
+        for code in _code_objects(function.__code__):
+            constants = [c for c in code.co_consts if not isinstance(c, types.CodeType)]
+            digest.update(repr((code.co_name, code.co_varnames, code.co_names, code.co_freevars)).encode())
+            digest.update(code.co_code + code.co_exceptiontable + repr(constants).encode())
+        for name, value in _reached_values(function):
+            if _python_function(value, package) is not None:
+                if id(value) not in seen:
+                    seen.add(id(value))
+                    waiting.append(value)
+            else:
+                digest.update(f"{name}={_frozen(value)};".encode())
+    return digest.hexdigest()
+
+
+def _python_function(value: Any, package: str) -> types.FunctionType | None:
+    """The Python function behind a jitted function, an intrinsic, or a plain function of our own package."""
+    if isinstance(value, types.FunctionType):
+        return value if (value.__module__ or "").partition(".")[0] == package else None
+    function = getattr(value, "py_func", None) or getattr(value, "_defn", None)
+    return function if isinstance(function, types.FunctionType) else None
+
+
+def _code_objects(code: types.CodeType) -> Iterator[types.CodeType]:
+    yield code
+    for constant in code.co_consts:
+        if isinstance(constant, types.CodeType):  # a function inside the function
+            yield from _code_objects(constant)
+
+
+def _reached_values(function: types.FunctionType) -> Iterator[tuple[str, Any]]:
+    cells = zip(function.__code__.co_freevars, function.__closure__ or (), strict=True)
+    yield from ((name, cell.cell_contents) for name, cell in cells)
+    names = [name for code in _code_objects(function.__code__) for name in code.co_names]
+    for name in names:
+        if name in function.__globals__:
+            value = function.__globals__[name]
+            yield name, value
+            if isinstance(value, types.ModuleType):
+                yield from ((other, vars(value)[other]) for other in names if other in vars(value))
+
+
+def _frozen(value: Any) -> str:
+    """What Numba can make of a value that stands outside the function: its content, or at least its kind."""
+    if isinstance(value, np.ndarray):
+        return f"{value.dtype}{value.shape}{hashlib.sha256(value.tobytes()).hexdigest()}"
+    if isinstance(value, (bool, int, float, complex, str, bytes, np.generic, np.dtype)):
+        return repr(value)
+    if isinstance(value, tuple):
+        return f"({','.join(map(_frozen, value))})"
+    return getattr(value, "__qualname__", type(value).__qualname__)  # never repr: it may hold an address
+
+
+def _plain(option: Any) -> str:
+    return repr(sorted(option)) if isinstance(option, (set, frozenset)) else repr(option)  # sets have no order
+
+
+# The cache that a dispatcher asks -----------------------------------------------------------------------------------
+if _Cache is not None:
+
+    class KernelCache(_Cache):
+        """Numba's cache interface for one kernel: one checksummed file for each signature, and no index file."""
+
+        def __init__(self, kernel: Any):
+            self._kernel = kernel
+            self._fingerprint: str | None = None  # made at the first call, when all that it reaches is defined
+            self._enabled = True
+
+        @property
+        def cache_path(self) -> str:
+            return str(cache.location())
+
+        def load_overload(self, sig: Any, target_context: Any) -> Any:
+            """The kernel compiled for `sig` and this processor, or None."""
+            if not self._enabled:
+                return None
+            target_context.refresh()
+            payload = cache.read(self._file(sig, target_context.codegen()))
+            if payload is None:
+                return None
+            try:
+                return CompileResult._rebuild(target_context, *pickle.loads(payload))
+            except Exception:  # intact, but made by another state of the installed packages: compile instead
+                return None
+
+        def save_overload(self, sig: Any, data: Any) -> None:
+            """Keep the compile result `data`, unless it holds addresses of this process."""
+            if not self._enabled:
+                return
+            if data.library.has_dynamic_globals or any(not lifted.can_cache for lifted in data.lifted):
+                text = f"{self._kernel.__name__} uses addresses of this process: it is recompiled in every one"
+                warnings.warn(text, NumbaWarning, stacklevel=2)
+                return
+            cache.write(self._file(sig, data.codegen), dumps(data._reduce()))
+
+        def enable(self) -> None:
+            self._enabled = True
+
+        def disable(self) -> None:
+            self._enabled = False
+
+        def flush(self) -> None:
+            """Forget the kernel, so that `recompile()` compiles."""
+            cache.remove(self._prefix())
+
+        def _prefix(self) -> str:
+            if self._fingerprint is None:
+                self._fingerprint = fingerprint(self._kernel)
+            readable = "".join(c if c.isalnum() or c == "_" else "_" for c in self._kernel.__qualname__)[:60]
+            return f"{readable}_{self._fingerprint[:16]}_"
+
+        def _file(self, sig: Any, codegen: Any) -> str:
+            prefix = self._prefix()
+            versions = (sys.version, numba.__version__, llvmlite.__version__)
+            settings = [str(getattr(config, name, None)) for name in _SETTINGS]
+            # The module counts because Numba looks it up by its name when it loads the kernel
+            module = self._kernel.__module__
+            key = repr((self._fingerprint, module, str(sig), codegen.magic_tuple(), versions, settings))
+            return f"{prefix}{hashlib.sha256(key.encode()).hexdigest()[:32]}.kernel"

@@ -1,0 +1,1 @@
+"""The operations of a Tensor, a file for each family: its methods, its nodes in the graph, their derivatives."""

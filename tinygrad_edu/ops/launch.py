@@ -1,0 +1,233 @@
+"""From a formula and tensors to one call of a kernel.
+
+The problem. `x + y` may be two contiguous arrays, an array and a number, a matrix and a row, a transposed view, or all of
+that with two dtypes. Each deserves its own loop, but finding out which must not cost more than the loop itself.
+
+The idea. Whatever decides, that is the kinds, shapes and strides of the operands, is a key. The decision for a
+key is made once, and kept as a `Launch`: an object whose `run(operands, out)` does nothing but call the right kernel.
+One more part of the key is the shape that is wanted: if it is smaller than what the operands broadcast to, the result
+is summed over the rest. That is how the gradient of a broadcast operand comes out of one pass over memory.
+
+                                    kernel
+    all contiguous, or one element  flat       one loop
+    anything else                   strided    nested loops over collapsed axes
+    wanted: last axes summed        rows
+    wanted: other axes summed       columns
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from math import prod
+from typing import TYPE_CHECKING, Any
+
+from tinygrad_kernels.codegen import Signature
+from tinygrad_kernels.expr import Formula
+
+from ..dtypes import Kind
+from .strides import Shape, Size, broadcast_shapes, broadcast_strides, collapse, contiguous_strides, reduced_axes
+
+if TYPE_CHECKING:
+    from ..tensors import Tensor
+
+_launches: dict[tuple, Launch] = {}
+LIMIT = 8192  # how many decisions are kept; a program whose shapes never repeat starts over
+
+
+class Launch:
+    """A kernel, chosen for operands of certain kinds and layouts. `run(operands, out)` fills the buffer `out` (a new one for None)
+    and gives it back."""
+
+    __slots__ = ("run", "shape")
+
+    def __init__(self, run: Callable[[tuple, Any], Any], shape: Shape) -> None:
+        self.run, self.shape = run, Size(shape)
+
+
+def compute(
+    formula: Formula, operands: tuple, arithmetic: Kind, result: Kind, target: Shape | None = None, out: Any = None
+) -> Tensor:
+    """The formula over operands (Tensors and Python numbers, broadcast together), summed down to `target`.
+
+    `arithmetic` is the kind in which it is computed, `result` that in which it is stored. With
+    `out`, a buffer of the right size, the result goes there (it may be the buffer of a contiguous operand).
+    """
+    key: list[Any] = [formula, arithmetic, result, target]
+    for x in operands:
+        if type(x) is Tensor:
+            key.append(x.kind)
+            key.append(x.shape)
+            if x.flat is None:
+                key.append(x.view[2])
+        else:
+            key.append(float)
+    found = _launches.get(tuple(key))
+    if found is None:
+        found = decide(formula, operands, arithmetic, result, target)
+        if len(_launches) >= LIMIT:
+            _launches.clear()
+        _launches[tuple(key)] = found
+    return Tensor(found.run(operands, out), found.shape, result)
+
+
+def decide(formula: Formula, operands: tuple, arithmetic: Kind, result: Kind, target: Shape | None) -> Launch:
+    """Choose the kernel. Numbers among the operands come to it as float (or int, where the arithmetic is)."""
+    shape = broadcast_shapes(*(x.shape for x in operands if type(x) is Tensor))
+    if target is not None and target != shape:
+        return Launch(_reduction(formula, operands, arithmetic, result, shape, target), target)
+    dtypes = [x.kind.dtype.name if type(x) is Tensor else "number" for x in operands]
+    access = [_flat_access(x, shape) for x in operands]
+    n = prod(shape)
+    big = n >= result.backend.PARALLEL_FROM
+    number = _number_type(arithmetic)
+    if "strided" in access:
+        return Launch(_strided(formula, operands, dtypes, arithmetic, result, shape, big), shape)
+    kernel = result.backend.flat(formula, Signature(dtypes, access, arithmetic.dtype.name), big)
+
+    def run(operands: tuple, out: Any) -> Any:
+        if out is None:
+            out = result.empty(n)
+        kernel(out, *[_element(x) if type(x) is Tensor else number(x) for x in operands])
+        return out
+
+    return Launch(run, shape)
+
+
+def _flat_access(x: Any, shape: Shape) -> str:
+    """How the operand is read by a flat loop over `shape`; 'strided' if it cannot be."""
+    if type(x) is not Tensor:
+        return "number"
+    if x.flat is not None and x.shape == shape:
+        return "flat"
+    fixed = x.numel() == 1 or _repeats_one(x)
+    return "one" if fixed and prod(shape) > 0 else "flat" if prod(shape) == 0 else "strided"
+
+
+def _element(x: Tensor) -> Any:
+    """The buffer of a contiguous tensor, or the one element that an expanded tensor repeats."""
+    if x.flat is not None:
+        return x.flat
+    buffer, offset, _ = x.view
+    return buffer[offset : offset + 1]
+
+
+def _number_type(arithmetic: Kind) -> type:
+    return float if arithmetic.dtype.is_floating_point else int
+
+
+def _strided(
+    formula: Formula, operands: tuple, dtypes: list[str], arithmetic: Kind, result: Kind, shape: Shape, big: bool
+) -> Callable[[tuple, Any], Any]:
+    """Nested loops over the collapsed axes of all operands; the result is contiguous."""
+    tensors = [x for x in operands if type(x) is Tensor]
+    strides = [broadcast_strides(x.shape, x.stride(), shape) for x in tensors]
+    dims, collapsed = collapse(shape, [contiguous_strides(shape), *strides])
+    inner = [{1: "unit", 0: "fixed"}.get(s[-1], "strided") for s in collapsed]
+    each, at_each = iter(inner[1:]), iter(collapsed[1:])
+    access = [next(each) if type(x) is Tensor else "number" for x in operands]
+    steps = [next(at_each) if type(x) is Tensor else None for x in operands]
+    signature = Signature(dtypes, [*access, "unit"], arithmetic.dtype.name)
+    kernel = result.backend.strided(formula, signature, len(dims), big)
+    n, result_at, number = prod(shape), (0, *collapsed[0]), _number_type(arithmetic)
+
+    def run(operands: tuple, out: Any) -> Any:
+        if out is None:
+            out = result.empty(n)
+        arguments: list[Any] = []
+        for x, s in zip(operands, steps, strict=True):
+            if s is None:
+                arguments.append(number(x))
+            elif x.flat is not None:
+                arguments += (x.flat, (0, *s))
+            else:
+                arguments += (x.view[0], (x.view[1], *s))
+        kernel(dims, out, result_at, *arguments)
+        return out
+
+    return run
+
+
+def _reduction(
+    formula: Formula, operands: tuple, arithmetic: Kind, result: Kind, shape: Shape, target: Shape
+) -> Callable[[tuple, Any], Any]:
+    """The sum of the formula over the axes in which `target` is smaller than `shape`."""
+    kept, summed, after = split_axes(shape, reduced_axes(shape, target))
+    if kept is None:  # the axes do not lie together
+        return _two_steps(formula, arithmetic, result, shape, target)
+    access = ["number" if type(x) is not Tensor else "one" if _repeats_one(x) else "flat" for x in operands]
+    if "flat" not in access:  # a sum of one number, many times
+        access[access.index("one")] = "flat"
+    dtypes = [x.kind.dtype.name if type(x) is Tensor else "number" for x in operands]
+    signature = Signature(dtypes, access, arithmetic.dtype.name)
+    big = prod(shape) >= result.backend.PARALLEL_FROM
+    sizes: tuple[int, ...]
+    if after == 1:
+        kernel, sizes = result.backend.rows(formula, signature, big), (summed,)
+    else:
+        kernel, sizes = result.backend.columns(formula, signature, big), (summed, after)
+    n, number = prod(target), _number_type(arithmetic)
+
+    def read(x: Any, how: str) -> Any:
+        if how == "number":
+            return number(x)
+        return _element(x) if how == "one" else full_buffer(x, shape)
+
+    def run(operands: tuple, out: Any) -> Any:
+        if out is None:
+            out = result.empty(n)
+        kernel(out, *sizes, 1.0, *map(read, operands, access))
+        return out
+
+    return run
+
+
+def full_buffer(x: Tensor, shape: Shape) -> Any:
+    """The buffer of x, broadcast to `shape`, with every element in it."""
+    if x.flat is not None and x.shape == shape:
+        return x.flat
+    return x.expand(shape).contiguous().flat
+
+
+def split_axes(shape: Shape, axes: Shape) -> tuple[int | None, int, int]:
+    """The sizes (kept before, summed, kept after) if the summed axes are neighbours, up to axes of size 1.
+
+    >>> split_axes((2, 3, 4), (1,)), split_axes((2, 3, 4), (0, 2))
+    ((2, 3, 4), (None, 0, 0))
+    """
+    real = [(n, axis in axes) for axis, n in enumerate(shape) if n != 1]
+    groups: list[list] = []
+    for n, gone in real:
+        if groups and groups[-1][1] == gone:
+            groups[-1][0] *= n
+        else:
+            groups.append([n, gone])
+    pattern = [gone for _, gone in groups]
+    sizes = [n for n, _ in groups]
+    if pattern in ([], [False]):
+        return prod(shape), 1, 1
+    if pattern == [True]:
+        return 1, sizes[0], 1
+    if pattern == [False, True]:
+        return sizes[0], sizes[1], 1
+    if pattern == [True, False]:
+        return 1, sizes[0], sizes[1]
+    if pattern == [False, True, False]:
+        return sizes[0], sizes[1], sizes[2]
+    return None, 0, 0
+
+
+def _repeats_one(x: Tensor) -> bool:
+    """Is x one number, seen many times?"""
+    return x.flat is None and not any(x.view[2])
+
+
+def _two_steps(
+    formula: Formula, arithmetic: Kind, result: Kind, shape: Shape, target: Shape
+) -> Callable[[tuple, Any], Any]:
+    def run(operands: tuple, out: Any) -> Any:
+        full = compute(formula, tuple(operands), arithmetic, arithmetic)
+        if full.shape != shape:
+            full = full.expand(shape).contiguous()
+        return full.sum_to(target).to_kind(result).flat
+
+    return run

@@ -1,0 +1,184 @@
+"""Matrix products, and their derivatives, which are matrix products.
+
+For C = A B, a change dA changes C by dA B, so the cotangent G of C comes back as
+
+    dL/dA = G Bᵀ        (m, n) (n, k) -> (m, k)
+    dL/dB = Aᵀ G        (k, m) (m, n) -> (k, n)
+
+The transposes are views: the kernel reads a transposed operand where it lies.
+
+A product takes its operands apart as `@` does in NumPy and PyTorch: a vector on the left is a row, on the right a
+column, and the axis made for it is dropped from the result; leading axes are a batch, and are broadcast.
+
+Source: M. Giles, Collected matrix derivative results for forward and reverse mode algorithmic differentiation, 2008.
+"""
+
+from __future__ import annotations
+
+from math import prod
+from typing import TYPE_CHECKING, Any
+
+from ..graph import Node, freed, mode
+from .strides import Size, broadcast_shapes, broadcast_strides
+
+if TYPE_CHECKING:
+    from ..tensors import Tensor
+
+
+class MmBackward(Node):
+    """A B for matrices or batches of them. Only the operand that the other's gradient needs is kept."""
+
+    __slots__ = ("a", "b", "shapes", "versions", "done")
+
+    def __init__(self, a: Tensor, b: Tensor) -> None:
+        self.parents = (a.node, b.node)
+        self.shapes = (a.shape, b.shape)
+        self.a: Tensor | None = a if b.node is not None else None
+        self.b: Tensor | None = b if a.node is not None else None
+        self.versions = self.count_changes()
+        self.done = False
+
+    def count_changes(self) -> int:
+        return sum(x.shared.version for x in (self.a, self.b) if x is not None and x.shared is not None)
+
+    def name(self) -> str:
+        return "MmBackward0" if len(self.shapes[0]) == 2 else "BmmBackward0"
+
+    def release(self) -> None:
+        self.a = self.b = None
+        self.done = True
+
+    def pull(self, g: Tensor, graph: bool) -> tuple[Tensor | None, Tensor | None]:
+        if self.done:
+            raise freed(self)
+        if self.count_changes() != self.versions:
+            raise RuntimeError(
+                "one of the variables needed for gradient computation has been modified by an inplace operation: an "
+                f"operand of the matrix product {list(self.shapes[0])} @ {list(self.shapes[1])} was changed before "
+                "backward(). Write the change as a new tensor, or change a clone()"
+            )
+        a, b = self.a, self.b
+        ga = product(g, b.mT).sum_to(self.shapes[0]) if b is not None else None
+        gb = product(a.mT, g).sum_to(self.shapes[1]) if a is not None else None
+        return ga, gb
+
+
+def product(a: Tensor, b: Tensor) -> Tensor:
+    """A B for matrices, or batches of them, with the node of the graph."""
+    *batch_a, m, k = a.shape
+    *batch_b, k_b, n = b.shape
+    if k != k_b:
+        raise RuntimeError(
+            f"mat1 and mat2 shapes cannot be multiplied ({m}x{k} and {k_b}x{n}): the last axis of the first and the "
+            "second last of the second must be equal"
+        )
+    batch = broadcast_shapes(tuple(batch_a), tuple(batch_b)) if batch_a or batch_b else ()
+    out = Tensor(a.kind.empty(prod(batch) * m * n), Size((*batch, m, n)), a.kind)
+    backend = a.kind.backend
+    if not batch:
+        backend.matmul(out.flat, buffer(a), buffer(b), m, n, k, layout(a), layout(b))
+    else:
+        batched(out, a, b, batch, m, n, k)
+    if (a.node is not None or b.node is not None) and mode.grad:
+        out.node = MmBackward(a, b)
+    return out
+
+
+def buffer(x: Tensor) -> Any:
+    return x.flat if x.flat is not None else x.view[0]
+
+
+def layout(x: Tensor) -> tuple[int, int, int]:
+    """(offset, row stride, column stride) of the last two axes."""
+    if x.flat is not None:
+        return 0, x.shape[-1], 1
+    _, offset, strides = x.view
+    return offset, strides[-2], strides[-1]
+
+
+def batched(out: Tensor, a: Tensor, b: Tensor, batch: tuple, m: int, n: int, k: int) -> None:
+    """All products of a batch; an operand whose batch axes do not fall into one stride is copied first."""
+    strides = []
+    operands = []
+    for x in (a, b):
+        steps = batch_stride(x, batch)
+        if steps is None:
+            x = x.detach().expand(*batch, *x.shape[-2:]).contiguous()
+            steps = x.shape[-2] * x.shape[-1]
+        operands.append(x)
+        strides.append(steps)
+    a, b = operands
+    out.kind.backend.batched_matmul(
+        out.flat, buffer(a), buffer(b), prod(batch), m, n, k, layout(a), layout(b), strides[0], strides[1]
+    )
+
+
+def batch_stride(x: Tensor, batch: tuple) -> int | None:
+    """The one stride from each matrix to the next, once broadcast to `batch`; None if there is none."""
+    steps = broadcast_strides(x.shape[:-2], x.stride()[:-2], batch)
+    axes = [(size, s) for size, s in zip(batch, steps, strict=True) if size != 1]
+    for (_, outer), (size, inner) in zip(axes, axes[1:], strict=False):
+        if outer != size * inner:
+            return None
+    return axes[-1][1] if axes else 0
+
+
+def matmul(a: Tensor, b: Tensor) -> Tensor:
+    """The matrix product `a @ b`.
+
+    (k,) @ (k,) -> ();   (m, k) @ (k,) -> (m,);   (k,) @ (k, n) -> (n,);   (*, m, k) @ (*, k, n) -> (*, m, n).
+    RuntimeError where the sizes or dtypes do not fit.
+
+    >>> import tinygrad_edu as tg
+    >>> tg.matmul(tg.tensor([[1.0, 2.0], [3.0, 4.0]]), tg.tensor([1.0, 1.0]))
+    tensor([3., 7.])
+    """
+    if type(b) is not Tensor:
+        raise TypeError(f"matmul(): argument 'other' must be Tensor, not {type(b).__name__}")
+    if a.kind is not b.kind:
+        if a.kind.device != b.kind.device:
+            raise RuntimeError(
+                "Expected all tensors to be on the same device, but found at least two devices, "
+                f"{a.kind.device} and {b.kind.device}!"
+            )
+        raise RuntimeError(
+            f"expected m1 and m2 to have the same dtype, but got: {a.kind.dtype.name} != {b.kind.dtype.name}; "
+            f"convert one of them, e.g. with .to({a.kind.dtype.name})"
+        )
+    if not a.shape or not b.shape:
+        raise RuntimeError(
+            f"both arguments to matmul need to be at least 1D, but they are {len(a.shape)}D and {len(b.shape)}D; "
+            "multiply by a number with *"
+        )
+    if len(a.shape) == len(b.shape) == 2:
+        return product(a, b)
+    row = a if len(a.shape) > 1 else a.reshape(1, -1)
+    column = b if len(b.shape) > 1 else b.reshape(-1, 1)
+    if len(a.shape) > 2 and len(b.shape) <= 2 and a.flat is not None:  # fold the batch into the rows: one product
+        out = product(a.reshape(-1, a.shape[-1]), column).reshape(*a.shape[:-1], column.shape[-1])
+    else:
+        out = product(row, column)
+    if len(a.shape) == 1:
+        out = out.reshape(*out.shape[:-2], out.shape[-1])
+    if len(b.shape) == 1:
+        out = out.reshape(out.shape[:-1])
+    return out
+
+
+class LinalgMethods:
+    """The methods of Tensor that multiply matrices."""
+
+    __slots__ = ()
+
+    def matmul(self: Any, other: Tensor) -> Tensor:
+        """self @ other; see `matmul`."""
+        return matmul(self, other)
+
+    def __matmul__(self: Any, other: Any) -> Tensor:
+        return matmul(self, other) if type(other) is Tensor else NotImplemented
+
+    def mm(self: Any, other: Tensor) -> Tensor:
+        """The product of two matrices."""
+        if len(self.shape) != 2 or len(other.shape) != 2:
+            raise RuntimeError(f"mm: both must be matrices, got {len(self.shape)}D and {len(other.shape)}D; use matmul")
+        return product(self, other)

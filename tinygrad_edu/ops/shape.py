@@ -1,0 +1,425 @@
+"""Views: reshape, transpose, expand, index. The data stays where it is; only shape, strides and offset change.
+
+Backward, a view puts the cotangent back where it came from:
+
+    transpose    the inverse transpose
+    reshape      the old shape
+    expand       the sum over the repeated axes
+    x[2:5]       zeros everywhere, g at 2:5
+
+Source: for strides as the whole of a view, K. Iverson's APL; P. Dubois et al., Numerical Python, 1996.
+"""
+
+from __future__ import annotations
+
+import operator
+import weakref
+from math import prod
+from typing import TYPE_CHECKING, Any
+
+from tinygrad_kernels.codegen import Signature
+from tinygrad_kernels.expr import trace
+
+from ..dtypes import Kind, as_dtype, device, dtype, kind_of
+from ..graph import Node, mode, share
+from .strides import (
+    Shape,
+    Size,
+    broadcast_strides,
+    collapse,
+    contiguous_strides,
+    is_contiguous,
+)
+
+if TYPE_CHECKING:
+    from ..tensors import Tensor
+
+COPY = trace("copy", lambda x: x, ("x",))
+
+
+class ViewBackward(Node):
+    """A view in the graph. `undo` is the name of a function below, `how` its argument."""
+
+    __slots__ = ("undo", "how", "label")
+    fresh = False  # a view of g
+
+    def __init__(self, x: Tensor, label: str, undo: Any, how: Any) -> None:
+        self.parents = (x.node,)
+        self.label, self.undo, self.how = label, undo, how
+
+    def name(self) -> str:
+        return self.label
+
+    def pull(self, g: Tensor, graph: bool) -> tuple[Tensor]:
+        return (self.undo(g, self.how),)
+
+
+def view_of(x: Tensor, shape: Shape, strides: Shape, offset: int, label: str, undo: Any, how: Any) -> Tensor:
+    """A tensor on x's memory; strides and offset count from the start of x's buffer. With its node in the graph."""
+    buffer = x.flat if x.flat is not None else x.view[0]
+    shape = Size(shape)
+    if is_contiguous(shape, strides):
+        y = Tensor(buffer[offset : offset + prod(shape)], shape, x.kind)
+    else:
+        y = Tensor(None, shape, x.kind)
+        y.view = (buffer, offset, strides)
+    y.shared = share(x)
+    y.shared.tensors.append(weakref.ref(y))
+    if x.node is not None and mode.grad:
+        y.node = ViewBackward(x, label, undo, how)
+    return y
+
+
+def start(x: Tensor) -> int:
+    return 0 if x.flat is not None else x.view[1]
+
+
+def copy_into(target: Tensor, source: Tensor) -> None:
+    """Write source, broadcast, into the memory of target, converting the dtype. No graph."""
+    buffer, offset = (target.flat, 0) if target.flat is not None else target.view[:2]
+    strides = broadcast_strides(source.shape, source.stride(), target.shape)
+    dims, (to, of) = collapse(target.shape, [target.stride(), strides])
+    inner = [{1: "unit", 0: "fixed"}.get(s[-1], "strided") for s in (of, to)]
+    key = (source.kind, target.kind, len(dims), *inner)
+    kernel = _copies.get(key)
+    if kernel is None:
+        inner[1] = "unit" if inner[1] == "unit" else "strided"
+        signature = Signature([source.kind.dtype.name], inner, target.kind.dtype.name)
+        kernel = _copies[key] = target.kind.backend.strided(COPY, signature, len(dims), False)
+    kernel(dims, buffer, (offset, *to), source.flat if source.flat is not None else source.view[0], (start(source), *of))
+
+
+_copies: dict[tuple, Any] = {}
+
+
+class CopyBackward(Node):
+    """A copy, perhaps into another dtype: the cotangent goes back in the operand's kind."""
+
+    __slots__ = ("kind", "label")
+    fresh = False
+
+    def __init__(self, x: Tensor, label: str) -> None:
+        self.parents, self.kind, self.label = (x.node,), x.kind, label
+
+    def name(self) -> str:
+        return self.label
+
+    def pull(self, g: Tensor, graph: bool) -> tuple[Tensor]:
+        return (g.to_kind(self.kind),)
+
+
+def copy(x: Tensor, kind: Kind, label: str) -> Tensor:
+    """A contiguous copy of x in a kind."""
+    out = Tensor(kind.empty(prod(x.shape)), x.shape, kind)
+    copy_into(out, x)
+    if x.node is not None and mode.grad and kind.dtype.is_floating_point:
+        out.node = CopyBackward(x, label)
+    return out
+
+
+class AssignBackward(Node):
+    """x with x[index] = value: the rest of g belongs to x, g[index] to the value."""
+
+    __slots__ = ("index", "value_shape", "value_kind")
+
+    def __init__(self, parents: tuple, index: Any, value: Any) -> None:
+        self.parents, self.index = parents, index
+        self.value_shape = value.shape if type(value) is Tensor else ()
+        self.value_kind = value.kind if type(value) is Tensor else None
+
+    def name(self) -> str:
+        return "CopySlices"
+
+    def pull(self, g: Tensor, graph: bool) -> tuple[Tensor | None, Tensor | None]:
+        gx = gv = None
+        if self.parents[0] is not None:
+            gx = g.clone()
+            gx[self.index] = 0
+        if self.parents[1] is not None:
+            gv = g[self.index].clone().sum_to(self.value_shape).to_kind(self.value_kind)
+        return gx, gv
+
+
+def parse_index(x: Tensor, index: Any) -> tuple[Shape, Shape, int]:
+    """Basic indexing (ints, slices, None, ...): the shape, strides and offset of x[index]."""
+    items = list(index) if isinstance(index, tuple) else [index]
+    for item in items:
+        if not (item is None or item is Ellipsis or isinstance(item, slice) or hasattr(item, "__index__")):
+            raise TypeError(
+                f"tensor indices must be integers, slices, None or ..., not {type(item).__name__}; "
+                "indexing with lists and tensors comes with a later version"
+            )
+    used = sum(item is not None and item is not Ellipsis for item in items)
+    if used > len(x.shape):
+        raise IndexError(f"too many indices for tensor of dimension {len(x.shape)}")
+    if items.count(Ellipsis) > 1:
+        raise IndexError("an index can only have a single ellipsis ('...')")
+    rest = [slice(None)] * (len(x.shape) - used)
+    at = items.index(Ellipsis) if Ellipsis in items else len(items)
+    items[at : at + 1] = rest
+    shape: list[int] = []
+    strides: list[int] = []
+    offset, axis, old = start(x), 0, x.stride()
+    for item in items:
+        if item is None:
+            shape.append(1)
+            strides.append(0)
+            continue
+        n, s = x.shape[axis], old[axis]
+        if isinstance(item, slice):
+            if item.step is not None and operator.index(item.step) <= 0:
+                raise ValueError("step must be greater than zero")
+            first, stop, step = item.indices(n)
+            length = len(range(first, stop, step))
+            offset += first * s if length else 0
+            shape.append(length)
+            strides.append(s * step)
+        else:
+            i = operator.index(item)
+            if not -n <= i < n:
+                raise IndexError(f"index {i} is out of bounds for dimension {axis} with size {n}")
+            offset += (i % n) * s
+        axis += 1
+    return tuple(shape), tuple(strides), offset
+
+
+def undo_reshape(g: Tensor, shape: Shape) -> Tensor:
+    return g.reshape(shape)
+
+
+def undo_permute(g: Tensor, order: Shape) -> Tensor:
+    return g.permute(*sorted(range(len(order)), key=order.__getitem__))
+
+
+def undo_expand(g: Tensor, shape: Shape) -> Tensor:
+    return g.sum_to(shape)
+
+
+def undo_index(g: Tensor, how: tuple[Shape, Any]) -> Tensor:
+    from ..creation import zeros
+
+    shape, index = how
+    whole = zeros(shape, dtype=g.kind.dtype, device=g.kind.device)
+    whole[index] = g
+    return whole
+
+
+def shape_arguments(sizes: tuple) -> Shape:
+    """`f(2, 3)` and `f((2, 3))` mean the same."""
+    if len(sizes) == 1 and isinstance(sizes[0], tuple | list):
+        sizes = tuple(sizes[0])
+    for n in sizes:
+        if not hasattr(n, "__index__"):
+            raise TypeError(f"a shape is made of ints, got {type(n).__name__} in {tuple(sizes)}")
+    return tuple(operator.index(n) for n in sizes)
+
+
+def merged_strides(shape: Shape, strides: Shape, target: Shape) -> Shape | None:
+    """The strides with which the same memory has shape `target`; None if it takes a copy.
+
+    Neighbouring axes that one stride walks are merged first; each merged axis must then be cut exactly into new ones.
+
+    >>> merged_strides((2, 3, 4), (12, 4, 1), (6, 4)), merged_strides((3, 2), (1, 3), (6,))
+    ((4, 1), None)
+    """
+    if prod(shape) == 0:
+        return contiguous_strides(target)
+    sizes, (steps,) = collapse(shape, [strides])
+    wanted = list(target)
+    found: list[int] = []
+    for size, step in zip(reversed(sizes), reversed(steps), strict=True):
+        taken = 1
+        while taken < size:
+            taken *= wanted[-1]
+            if size % taken:
+                return None
+            found.append(step * taken // wanted.pop())
+    found += [0] * len(wanted)  # what is left are axes of size 1
+    return tuple(reversed(found))
+
+
+class ShapeMethods:
+    """The methods of Tensor that change how it is seen."""
+
+    __slots__ = ()
+
+    def reshape(self: Any, *sizes: Any) -> Tensor:
+        """The same elements in another shape; one size may be -1. A view if possible, else a copy.
+
+        >>> import tinygrad_edu as tg
+        >>> tg.arange(6).reshape(2, -1).shape
+        torch.Size([2, 3])
+        """
+        shape = shape_arguments(sizes)
+        if -1 in shape:
+            known = -prod(shape)
+            if shape.count(-1) > 1:
+                raise RuntimeError("only one dimension can be inferred")
+            if known == 0 or self.numel() % known:
+                raise RuntimeError(f"shape '{list(shape)}' is invalid for input of size {self.numel()}")
+            shape = tuple(self.numel() // known if n == -1 else n for n in shape)
+        if prod(shape) != self.numel() or any(n < 0 for n in shape):
+            raise RuntimeError(f"shape '{list(shape)}' is invalid for input of size {self.numel()}")
+        if self.flat is not None:
+            strides: Shape | None = contiguous_strides(shape)
+        else:
+            strides = merged_strides(self.shape, self.view[2], shape)
+        if strides is None:
+            return copy(self, self.kind, "UnsafeViewBackward0").reshape(shape)
+        return view_of(self, shape, strides, start(self), "ViewBackward0", undo_reshape, self.shape)
+
+    def flatten(self: Any, start_dim: int = 0, end_dim: int = -1) -> Tensor:
+        """Axes start_dim to end_dim as one."""
+        n = len(self.shape)
+        first, last = start_dim % max(n, 1), end_dim % max(n, 1)
+        middle = prod(self.shape[first : last + 1])
+        return self.reshape(*self.shape[:first], middle, *self.shape[last + 1 :])
+
+    def permute(self: Any, *order: Any) -> Tensor:
+        """The axes in another order."""
+        axes = shape_arguments(order)
+        n = len(self.shape)
+        if sorted(a % n if n and -n <= a < n else -1 for a in axes) != list(range(n)):
+            raise RuntimeError(f"permute(dims): {list(axes)} is not an order of the {n} dimensions of the tensor")
+        axes = tuple(a % n for a in axes)
+        old = self.stride()
+        shape, strides = tuple(self.shape[a] for a in axes), tuple(old[a] for a in axes)
+        return view_of(self, shape, strides, start(self), "PermuteBackward0", undo_permute, axes)
+
+    def transpose(self: Any, dim0: int, dim1: int) -> Tensor:
+        """Two axes exchanged."""
+        n = max(len(self.shape), 1)
+        for d in (dim0, dim1):
+            if not -n <= d < n:
+                raise IndexError(f"Dimension out of range (expected to be in range of [{-n}, {n - 1}], but got {d})")
+        order = list(range(len(self.shape)))
+        if order:
+            order[dim0 % n], order[dim1 % n] = order[dim1 % n], order[dim0 % n]
+        view = self.permute(*order)
+        if isinstance(view.node, ViewBackward):
+            view.node.label = "TransposeBackward0"
+        return view
+
+    def t(self: Any) -> Tensor:
+        """The transpose of a matrix; a vector stays as it is."""
+        if len(self.shape) > 2:
+            raise RuntimeError(f"t() expects a tensor with <= 2 dimensions, but self is {len(self.shape)}D; use mT")
+        return self.transpose(0, 1) if len(self.shape) == 2 else self
+
+    @property
+    def T(self: Any) -> Tensor:
+        """All axes in reverse order."""
+        return self.permute(*reversed(range(len(self.shape))))
+
+    @property
+    def mT(self: Any) -> Tensor:
+        """The last two axes exchanged."""
+        return self.transpose(-2, -1)
+
+    def expand(self: Any, *sizes: Any) -> Tensor:
+        """Axes of size 1 (and new ones in front) repeated to the given sizes, without copying; -1 keeps a size."""
+        shape = shape_arguments(sizes)
+        lead = len(shape) - len(self.shape)
+        if lead < 0:
+            raise RuntimeError(
+                f"expand: the number of sizes provided ({len(shape)}) must be greater or equal to the number of "
+                f"dimensions in the tensor ({len(self.shape)})"
+            )
+        shape = tuple(self.shape[k - lead] if n == -1 and k >= lead else n for k, n in enumerate(shape))
+        for n, old in zip(shape[lead:], self.shape, strict=True):
+            if old not in (1, n):
+                raise RuntimeError(
+                    f"The expanded size of the tensor ({n}) must match the existing size ({old}). "
+                    f"Target sizes: {list(shape)}. Tensor sizes: {list(self.shape)}"
+                )
+        strides = broadcast_strides(self.shape, self.stride(), shape)
+        return view_of(self, shape, strides, start(self), "ExpandBackward0", undo_expand, self.shape)
+
+    def squeeze(self: Any, dim: int | None = None) -> Tensor:
+        """Without axes of size 1 (or without this one, if its size is 1)."""
+        n = max(len(self.shape), 1)
+        keep = [s for k, s in enumerate(self.shape) if s != 1 or (dim is not None and k != dim % n)]
+        return self.reshape(*keep) if self.shape else self.reshape(())
+
+    def unsqueeze(self: Any, dim: int) -> Tensor:
+        """With a new axis of size 1 at `dim`."""
+        n = len(self.shape) + 1
+        if not -n <= dim < n:
+            raise IndexError(f"Dimension out of range (expected to be in range of [{-n}, {n - 1}], but got {dim})")
+        return self.reshape(*self.shape[: dim % n], 1, *self.shape[dim % n :])
+
+    def __getitem__(self: Any, index: Any) -> Tensor:
+        shape, strides, offset = parse_index(self, index)
+        return view_of(self, shape, strides, offset, "SliceBackward0", undo_index, (self.shape, index))
+
+    def __setitem__(self: Any, index: Any, value: Any) -> None:
+        from .elementwise import begin_change, end_change
+
+        if type(value) is not Tensor and not isinstance(value, bool | int | float):
+            raise TypeError(f"can't assign a {type(value).__name__} to a {self.kind.dtype.name} tensor")
+        others = (value,) if type(value) is Tensor else ()
+        changing = begin_change(self, "copy_", others)
+        before = self.node
+        part = self.detach()[index]
+        source = value.detach() if type(value) is Tensor else full_like_number(value, self.kind)
+        while len(source.shape) > len(part.shape) and source.shape[0] == 1:
+            source = source.reshape(source.shape[1:])
+        if not broadcasts_to(source.shape, part.shape):
+            raise RuntimeError(
+                f"shape mismatch: value tensor of shape {list(source.shape)} cannot be broadcast to indexing result "
+                f"of shape {list(part.shape)}"
+            )
+        copy_into(part, source.clone() if source.shared is part.shared else source)
+        end_change(self, "copy_")
+        if changing:
+            self.node = AssignBackward((before, value.node if others else None), index, value)
+
+    def contiguous(self: Any) -> Tensor:
+        """Itself if its elements lie in order, else a copy in which they do."""
+        return self if self.flat is not None else copy(self, self.kind, "CloneBackward0")
+
+    def clone(self: Any) -> Tensor:
+        """A copy, in the graph."""
+        return copy(self, self.kind, "CloneBackward0")
+
+    def to_kind(self: Any, kind: Kind) -> Tensor:
+        """Itself if it is of this kind, else a copy that is."""
+        return self if self.kind is kind else copy(self, kind, "ToCopyBackward0")
+
+    def to(self: Any, *targets: Any, dtype: Any = None, device: Any = None) -> Tensor:
+        """The tensor in another dtype or on another device; itself where nothing changes.
+
+        `x.to(float64)`, `x.to('cpu')`, `x.to(other)`, `x.to(device, dtype)`.
+        """
+        for target in targets:
+            if type(target) is Tensor:
+                dtype, device = target.kind.dtype, target.kind.device
+            elif is_dtype(target):
+                dtype = target
+            else:
+                device = target
+        kind = self.kind
+        dtype = kind.dtype if dtype is None else as_dtype(dtype)
+        device = kind.device if device is None else make_device(device)
+        return self.to_kind(kind_of(dtype, device))
+
+
+def broadcasts_to(shape: Shape, target: Shape) -> bool:
+    """May a tensor of `shape` be repeated to fill `target`?"""
+    if len(shape) > len(target):
+        return False
+    return all(n in (1, m) for n, m in zip(reversed(shape), reversed(target), strict=False))
+
+
+def is_dtype(x: Any) -> bool:
+    return isinstance(x, dtype)
+
+
+make_device = device
+
+
+def full_like_number(value: float, kind: Kind) -> Tensor:
+    """A 0-d tensor of a kind."""
+    from ..creation import tensor
+
+    return tensor(value, dtype=kind.dtype, device=kind.device)
