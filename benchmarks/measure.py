@@ -20,8 +20,8 @@ Seven habits make a round fair:
 5. *Clean collector.* Garbage left by one side is collected before the next is timed, outside the clock.
 6. *Alternating order.* Odd rounds run the sides backwards, so being first is nobody's advantage.
 7. *Say when the machine was busy.* Two threads that wait for each other on two cores become hundreds of times
-   slower (measured: a small matmul) when another program takes one of the cores. What the others used meanwhile
-   is reported beside the row; such a row should be measured again.
+   slower (measured: a small matmul) when another program takes one of the cores. What the others used
+   meanwhile is reported beside the row; such a row should be measured again.
 
 Source: T. Kalibera and R. Jones, "Rigorous Benchmarking in Reasonable Time", 2013.
 """
@@ -63,8 +63,8 @@ class WrongResult(Exception):
 class Others:
     """How much of a core all other programs have used since this object was made (Linux only, else 0).
 
-    The first line of `/proc/stat` counts, in ticks, what all cores did: user, nice, system, idle, iowait, irq,
-    softirq, steal (taken by the hypervisor). All but the two idle ones, less our own time, is the others'.
+    The first line of `/proc/stat` counts, in ticks, what all cores did: user, nice, system, idle, iowait,
+    irq, softirq, steal (taken by the hypervisor). All but the two idle ones, less our own, is the others'.
     """
 
     def __init__(self) -> None:
@@ -84,7 +84,7 @@ class Others:
         )
 
     def cores(self) -> float:
-        """The average number of cores that others kept busy; 0 over a time too short for the ticks to tell."""
+        """The average number of cores that others kept busy; 0 over a time too short for ticks to tell."""
         elapsed = time.perf_counter() - self.start
         return (self.ticks() - self.busy) / elapsed if elapsed > 0.5 else 0.0
 

@@ -1,6 +1,6 @@
 """A neural network out of single numbers: two moons, told apart with the scalar `Value` only.
 
-There is no array here. Every weight is a `Value`, every product and sum a node of the graph: some 14,000
+There is no array here. Every weight is a `Value`, every product and sum a node of the graph: some 15,000
 nodes in one training step, and one `loss.backward()` walks them all. It is slow, and the same mathematics as
 any large network: what Tensors change is how many numbers one node carries.
 

@@ -74,12 +74,14 @@ def backward(
     graph: bool = False,
     retain: bool = False,
     watch: Callable[[Any, Any, tuple], None] | None = None,
+    capture: dict[Any, Any] | None = None,
 ) -> None:
     """Send cotangents from the roots to every leaf.
 
     `seeds` are pairs (root, cotangent of that root). With `graph` the cotangents are computed by differentiable
     operations. Unless `retain`, what a node saved is dropped as soon as it was used. `watch(node, g, cotangents)`
-    is called at each node with parents: it is how `backward(trace=True)` prints what happens.
+    is called at each node with parents: it is how `backward(trace=True)` prints what happens. `capture`, a dict with
+    nodes as keys, collects what arrives at those nodes; then no leaf keeps anything.
 
     Who owns a buffer of gradients? The first cotangent to reach a node is *borrowed* (addition hands the same
     one to both operands); the second makes a sum, which is ours; later ones are added to that sum in place.
@@ -92,8 +94,11 @@ def backward(
         g = arrived.pop(node, None)
         if g is None:  # all its consumers had None for it
             continue
+        if capture is not None and node in capture:
+            capture[node] = g
         if not node.parents:
-            node.receive(g, node in owned)
+            if capture is None:
+                node.receive(g, node in owned)
             continue
         cotangents = node.pull(g, graph)
         if watch is not None:

@@ -24,13 +24,46 @@ from .dtypes import float32 as float
 from .dtypes import float64 as double
 from .dtypes import int32 as int
 from .dtypes import int64 as long
-from .functions import add, cos, div, exp, log, mean, mul, neg, pow, relu, sigmoid, sin, sqrt, square, sub, sum, tanh
-from .functions import eq, ge, gt, le, lt, ne, matmul, mm, reshape, t, transpose, is_tensor
+from .functions import (
+    add,
+    clone,
+    cos,
+    detach,
+    div,
+    eq,
+    exp,
+    flatten,
+    ge,
+    gt,
+    is_tensor,
+    le,
+    log,
+    lt,
+    matmul,
+    mean,
+    mm,
+    mul,
+    ne,
+    neg,
+    numel,
+    permute,
+    pow,
+    relu,
+    reshape,
+    sigmoid,
+    sin,
+    sqrt,
+    square,
+    squeeze,
+    sub,
+    sum,
+    t,
+    tanh,
+    transpose,
+    unsqueeze,
+)
 from .ops.elementwise import where
 from .ops.strides import Size
-from .printing import set_printoptions
 from .random import Generator, initial_seed, manual_seed, rand, randint, randn, randperm, seed
-from .showing import draw, show
 from .tensors import Tensor
-from .threads import get_num_threads, set_num_threads
 from .value import Value

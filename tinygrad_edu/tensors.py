@@ -27,8 +27,8 @@ from typing import Any
 import numpy as np
 
 from . import dtypes, engine
-from .dtypes import BY_NUMPY, CPU, Kind, as_device, as_dtype, kind_of
-from .graph import Leaf, Node, Retained, mode, set_grad_enabled, share
+from .dtypes import Kind
+from .graph import Leaf, Node, Retained, set_grad_enabled, share
 from .ops import elementwise, launch, linalg, reduction, shape
 from .ops.elementwise import ElementwiseMethods
 from .ops.linalg import LinalgMethods
@@ -151,7 +151,7 @@ class Tensor(ElementwiseMethods, ReductionMethods, ShapeMethods, LinalgMethods):
     @grad.setter
     def grad(self, value: Tensor | None) -> None:
         if value is not None:
-            if type(value) is not Tensor:
+            if not isinstance(value, Tensor):
                 raise TypeError(f"assigned grad expected to be a Tensor or None but got {type(value).__name__}")
             if value.shape != self.shape:
                 raise RuntimeError(
@@ -196,11 +196,8 @@ class Tensor(ElementwiseMethods, ReductionMethods, ShapeMethods, LinalgMethods):
             from .showing import print_step as watch
         retain = create_graph if retain_graph is None else retain_graph
         seed = starting_gradient(self, gradient)
-        before, mode.grad = mode.grad, create_graph
-        try:
+        with set_grad_enabled(create_graph):
             engine.backward([(self.node, seed)], graph=create_graph, retain=retain, watch=watch)
-        finally:
-            mode.grad = before
 
     def detach(self) -> Tensor:
         """The same memory, outside the graph."""
@@ -352,7 +349,7 @@ def starting_gradient(x: Tensor, gradient: Tensor | None) -> Tensor:
         one = x.kind.empty(1)
         one[0] = 1
         return Tensor(one, x.shape, x.kind)
-    if type(gradient) is not Tensor:
+    if not isinstance(gradient, Tensor):
         raise TypeError(f"gradients can be either Tensors or None, but got {type(gradient).__name__}")
     if gradient.shape != x.shape:
         raise RuntimeError(

@@ -263,6 +263,41 @@ class Sigmoid(Elementwise):
         return g * ((1.0 - out) * out)
 
 
+class SquaredError(Elementwise):
+    """out = (x - y)²"""
+
+    def forward(x, y):
+        return (x - y) * (x - y)
+
+    def backward(g, x, y, out):
+        gx = g * (2.0 * (x - y))
+        return gx, -gx
+
+
+class BinaryCrossEntropy(Elementwise):
+    """out = -(y log x + (1 - y) log(1 - x)) for a probability x and a target y.
+
+    A logarithm below -100 counts as -100, so that a sure and wrong x gives a large loss, not an infinite one; and
+    the divisor x (1 - x) counts as 1e-12 at least.
+    """
+
+    floating = True
+
+    def forward(x, y):
+        return (y - 1.0) * bounded_log(1.0 - x) - y * bounded_log(x)
+
+    def backward(g, x, y, out):
+        variance = x * (1.0 - x)
+        gx = div(g * (x - y), where(variance < 1e-12, 1e-12, variance))
+        return gx, g * (bounded_log(1.0 - x) - bounded_log(x))
+
+
+def bounded_log(x):
+    """log x, but -100 where it is less."""
+    positive = where(x > 3.8e-44, x, 1.0)  # e⁻¹⁰⁰; where it is not taken, log 1 has a finite derivative
+    return where(x > 3.8e-44, log(positive), -100.0)
+
+
 # Truth values and the choice between two numbers. A comparison is constant almost everywhere: no derivative.
 
 

@@ -28,12 +28,14 @@ Source: the printed loops rely on LLVM to vectorise them: A. Bik, The Software V
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from collections.abc import Sequence
 
 from .expr import Expr, Formula, render, walk
 
 FUNCTIONS = ("exp", "log", "sin", "cos", "tanh", "pow")  # implemented once per dtype in cpu/math.py
+GUARDED = ("sin", "cos")  # those with a limit on their argument, and a slower twin NAME_any without
 
 
 class Signature:
@@ -99,13 +101,22 @@ def body(formula: Formula, compute: str, loads: dict[str, str]) -> tuple[list[st
     return statements, [render(e, names, const, pow_call) for e in formula.outputs]
 
 
-def header(formula: Formula, compute: str, extra: Sequence[str] = ()) -> list[str]:
-    """The first lines of a printed file: what it computes, and its imports."""
+def header(formula: Formula, compute: str, extra: Sequence[str] = (), guarded: bool = False) -> list[str]:
+    """The first lines of a printed file: what it computes, and its imports.
+
+    Where the loop is not `guarded`, sin and cos are the twins that take any argument.
+    """
     called = sorted({e.op for e in walk(formula.outputs)} & set(FUNCTIONS)) if "float" in compute else []
     lines = [f'"""{formula!r}', "", "Printed by tinygrad_kernels.codegen; the formula is in calculus.py.", '"""']
     lines += ["from math import inf, nan, sqrt", "", f"from numba import {NUMBA_NAMES.get(compute, compute)}, prange", ""]
     lines += ["from tinygrad_kernels.cpu.jit import jit"]
-    lines += [f"from tinygrad_kernels.cpu.math import {f}_{compute} as {f}" for f in called]
+    for f in called:
+        any_argument = [f"{f}_{compute}_any as {f}_any"] if f in GUARDED and guarded else []
+        suffix = "_any" if f in GUARDED and not guarded else ""
+        lines += [f"from tinygrad_kernels.cpu.math import {', '.join([f'{f}_{compute}{suffix} as {f}', *any_argument])}"]
+    if guarded and set(called) & set(GUARDED):
+        lines += ["from tinygrad_kernels.cpu.math import SIN_LIMIT as LIMITS"]
+        lines += [f'SIN_LIMIT = {compute}(LIMITS["{compute}"])']
     return [*lines, *extra, "", ""]
 
 
@@ -135,16 +146,43 @@ def print_flat(formula: Formula, signature: Signature) -> str:
     arguments = ", ".join((*results, *inputs))
     pieces = [f"{r}[lo:hi]" for r in results]
     pieces += [f"{n}[lo:hi]" if a == "flat" else n for n, a in zip(inputs, signature.access, strict=True)]
-    lines = header(formula, signature.compute)
+    lines = header(formula, signature.compute, guarded=True)
     lines += ["@jit", f"def loop({arguments}):", *before]
-    lines += [f"    for i in range({results[0]}.size):"]
-    lines += [f"        {s}" for s in statements]
-    lines += [f"        {r}[i] = {v}" for r, v in zip(results, values, strict=True)]
+    step = [*statements, *(f"{r}[i] = {v}" for r, v in zip(results, values, strict=True))]
+    guarded = [e.args[0] for e in walk(formula.outputs) if e.op in GUARDED]
+    if guarded and "float" in signature.compute:
+        flat = [*results, *(n for n, a in zip(inputs, signature.access, strict=True) if a == "flat")]
+        lines += guarded_loop(Formula(formula.name, inputs, tuple(guarded)), signature.compute, loads, flat, step)
+    else:
+        lines += [f"    for i in range({results[0]}.size):", *(f"        {s}" for s in step)]
     lines += ["", "", "@jit(parallel=True)", f"def loop_parallel({arguments}):"]
     lines += [f"    for piece in prange(({results[0]}.size + {PIECE - 1}) // {PIECE}):"]
     lines += [f"        lo = piece * {PIECE}", f"        hi = min(lo + {PIECE}, {results[0]}.size)"]
     lines += [f"        loop({', '.join(pieces)})"]
     return "\n".join(lines) + "\n"
+
+
+def guarded_loop(arguments: Formula, compute: str, loads: dict[str, str], flat: list[str], step: list[str]) -> list[str]:
+    """A loop with sin or cos in it, block by block: the fast one where all of the block's `arguments` are below the
+    limit up to which their range reduction is exact, else the slow one that is right for all (see cpu/math.py)."""
+    statements, values = body(arguments, compute, loads)
+    lines = [f"    for lo in range(0, {flat[0]}.size, 256):"]
+    lines += [f"        {name}_ = {name}[lo:lo + 256]" for name in flat]
+    lines += ["        far = 0", f"        for i in range({flat[0]}_.size):"]
+    inside = [*statements, *(f"far += not abs({v}) < SIN_LIMIT" for v in values)]
+    sliced = {f"{name}[i]": f"{name}_[i]" for name in flat}
+
+    def on_block(text: str, functions: dict[str, str]) -> str:
+        for old, new in (*sliced.items(), *functions.items()):
+            text = re.sub(rf"\b{re.escape(old)}", new, text)
+        return text
+
+    anywhere = {f"{f}(": f"{f}_any(" for f in GUARDED}
+    lines += [f"            {on_block(s, anywhere)}" for s in inside]
+    for test, functions in (("if far == 0:", {}), ("else:", anywhere)):
+        lines += [f"        {test}", f"            for i in range({flat[0]}_.size):"]
+        lines += [f"                {on_block(s, functions)}" for s in step]
+    return lines
 
 
 PIECE = 16384  # elements that one thread takes at a time: 64 KiB of float32 each way, inside a core's own cache

@@ -94,7 +94,7 @@ class ElementwiseNode(Node):
         self.parents = parents
         self.operation = operation
         self.shape, self.kind = out.shape, out.kind
-        self.targets = None if same else tuple((x.shape, x.kind) if type(x) is Tensor else None for x in operands)
+        self.targets = None if same else tuple((x.shape, x.kind) if isinstance(x, Tensor) else None for x in operands)
         mask = 0
         for i, parent in enumerate(parents):
             if parent is not None:
@@ -104,7 +104,7 @@ class ElementwiseNode(Node):
         saved = []
         for x, wanted in zip(operands, keep, strict=False):
             saved.append(x if wanted else None)
-            if wanted and type(x) is Tensor and x.shared is not None:
+            if wanted and isinstance(x, Tensor) and x.shared is not None:
                 versions += x.shared.version
         self.out_shared = None
         if keep[-1]:
@@ -160,12 +160,12 @@ class ElementwiseNode(Node):
         saved = self.saved or ()
         versions = 0
         for x in saved[:-1]:
-            if type(x) is Tensor and x.shared is not None:
+            if isinstance(x, Tensor) and x.shared is not None:
                 versions += x.shared.version
         if self.out_shared is not None:
             versions += self.out_shared.version
         if versions != self.versions:
-            raise RuntimeError(changed_message(self, [x for x in saved[:-1] if type(x) is Tensor]))
+            raise RuntimeError(changed_message(self, [x for x in saved[:-1] if isinstance(x, Tensor)]))
 
     def pull_graph(self, g: Tensor) -> tuple[Tensor | None, ...]:
         """The cotangents as differentiable tensors: the traced formulas, evaluated operation by operation."""
@@ -212,7 +212,7 @@ def evaluate(formula: Formula, values: dict[str, Any]) -> Any:
 
 def apply(operation: Operation, *operands: Any) -> Any:
     """The general way: any mix of tensors and Python numbers, dtypes, shapes and layouts."""
-    if not any(type(x) is Tensor for x in operands):
+    if not any(isinstance(x, Tensor) for x in operands):
         return operation.op.forward(*(float(x) for x in operands))
     arithmetic = arithmetic_kind(operation, operands)
     result = operation.result_kind(operands, arithmetic)
@@ -225,12 +225,12 @@ def apply(operation: Operation, *operands: Any) -> Any:
 def arithmetic_kind(operation: Operation, operands: tuple) -> Kind:
     """The kind in which the operation computes: the operands' common dtype, a float one where the operation needs it."""
     for x in operands:
-        if type(x) is not Tensor and type(x) not in NUMBERS:
+        if not isinstance(x, Tensor) and type(x) not in NUMBERS:
             raise TypeError(
                 f"{operation.name}(): expected tensors and numbers, got {type(x).__name__}"
                 + (" (make it a tensor first: from_numpy(array))" if type(x).__module__ == "numpy" else "")
             )
-    tensors = [x for x in operands if type(x) is Tensor]
+    tensors = [x for x in operands if isinstance(x, Tensor)]
     device = tensors[0].kind.device
     for x in tensors:
         if x.kind.device != device:
@@ -251,7 +251,7 @@ def arithmetic_kind(operation: Operation, operands: tuple) -> Kind:
 
 def record(operation: Operation, operands: tuple, out: Tensor) -> None:
     """Give `out` its node, if an operand needs a gradient."""
-    parents = tuple(x.node if type(x) is Tensor and p is not None else None
+    parents = tuple(x.node if isinstance(x, Tensor) and p is not None else None
                     for x, p in zip(operands, operation.pulls, strict=True))  # fmt: skip
     if any(p is not None for p in parents):
         out.node = ElementwiseNode(operation, parents, operands, out, same=False)
@@ -263,7 +263,7 @@ def binary(op: type[calculus.Elementwise]) -> Callable[[Tensor, Any], Tensor]:
     same, differentiable = operation.same, op.differentiable
 
     def method(x: Tensor, y: Any) -> Tensor:
-        if type(y) is Tensor and x.kind is y.kind and x.shape == y.shape:
+        if isinstance(y, Tensor) and x.kind is y.kind and x.shape == y.shape:
             a, b = x.flat, y.flat
             if a is not None and b is not None and a.size < PARALLEL_FROM:
                 found = same[x.kind]
@@ -275,7 +275,7 @@ def binary(op: type[calculus.Elementwise]) -> Callable[[Tensor, Any], Tensor]:
                     if (parents[0] is not None or parents[1] is not None) and differentiable and mode.grad:
                         out.node = ElementwiseNode(operation, parents, (x, y), out, True)
                     return out
-        elif type(y) is not Tensor and type(y) not in NUMBERS:
+        elif not isinstance(y, Tensor) and type(y) not in NUMBERS:
             return NotImplemented
         return apply(operation, x, y)
 
@@ -335,7 +335,7 @@ def apply_in_place(operation: Operation, x: Tensor, *others: Any) -> Tensor:
         )
     changing = begin_change(x, operation.name + "_", others)
     before = alias(x)  # the operand, as the node will remember it
-    if x.flat is not None and not any(type(y) is Tensor and may_overlap(x, y) for y in others):
+    if x.flat is not None and not any(isinstance(y, Tensor) and may_overlap(x, y) for y in others):
         compute(operation.forward, operands, arithmetic, x.kind, out=x.flat)
     else:
         found = compute(operation.forward, operands, arithmetic, x.kind)
@@ -361,7 +361,7 @@ def may_overlap(x: Tensor, y: Tensor) -> bool:
 
 def begin_change(x: Tensor, name: str, others: tuple = ()) -> bool:
     """Checks before x is changed in place; must the change be recorded?"""
-    recorded = mode.grad and (x.node is not None or any(type(y) is Tensor and y.node is not None for y in others))
+    recorded = mode.grad and (x.node is not None or any(isinstance(y, Tensor) and y.node is not None for y in others))
     if not recorded:
         if x.flat is None and not all(s for n, s in zip(x.shape, x.view[2], strict=True) if n > 1):
             raise RuntimeError(
@@ -469,7 +469,7 @@ class ElementwiseMethods:
 
     def __pow__(self: Any, exponent: Any) -> Tensor:
         """self to the power `exponent`; squares and cubes are multiplications"""
-        if type(exponent) is Tensor:
+        if isinstance(exponent, Tensor):
             return apply(OPERATIONS["pow"], self, exponent)
         if type(exponent) not in NUMBERS:
             return NotImplemented
@@ -502,6 +502,6 @@ def where(condition: Tensor, x: Any, y: Any) -> Tensor:
     >>> tg.where(a > 0, a, 0.0)
     tensor([0., 2.])
     """
-    if type(condition) is not Tensor or condition.kind.dtype is not bool_:
+    if not isinstance(condition, Tensor) or condition.kind.dtype is not bool_:
         raise RuntimeError("where expected condition to be a boolean tensor; write a comparison such as x > 0")
     return apply(OPERATIONS["where"], condition, x, y)

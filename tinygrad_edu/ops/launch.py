@@ -54,7 +54,7 @@ def compute(
     """
     key: list[Any] = [formula, arithmetic, result, target]
     for x in operands:
-        if type(x) is Tensor:
+        if isinstance(x, Tensor):
             key.append(x.kind)
             key.append(x.shape)
             if x.flat is None:
@@ -72,10 +72,10 @@ def compute(
 
 def decide(formula: Formula, operands: tuple, arithmetic: Kind, result: Kind, target: Shape | None) -> Launch:
     """Choose the kernel. Numbers among the operands come to it as float (or int, where the arithmetic is)."""
-    shape = broadcast_shapes(*(x.shape for x in operands if type(x) is Tensor))
+    shape = broadcast_shapes(*(x.shape for x in operands if isinstance(x, Tensor)))
     if target is not None and target != shape:
         return Launch(_reduction(formula, operands, arithmetic, result, shape, target), target)
-    dtypes = [x.kind.dtype.name if type(x) is Tensor else "number" for x in operands]
+    dtypes = [x.kind.dtype.name if isinstance(x, Tensor) else "number" for x in operands]
     access = [_flat_access(x, shape) for x in operands]
     n = prod(shape)
     big = n >= result.backend.PARALLEL_FROM
@@ -87,7 +87,7 @@ def decide(formula: Formula, operands: tuple, arithmetic: Kind, result: Kind, ta
     def run(operands: tuple, out: Any) -> Any:
         if out is None:
             out = result.empty(n)
-        kernel(out, *[_element(x) if type(x) is Tensor else number(x) for x in operands])
+        kernel(out, *[_element(x) if isinstance(x, Tensor) else number(x) for x in operands])
         return out
 
     return Launch(run, shape)
@@ -95,7 +95,7 @@ def decide(formula: Formula, operands: tuple, arithmetic: Kind, result: Kind, ta
 
 def _flat_access(x: Any, shape: Shape) -> str:
     """How the operand is read by a flat loop over `shape`; 'strided' if it cannot be."""
-    if type(x) is not Tensor:
+    if not isinstance(x, Tensor):
         return "number"
     if x.flat is not None and x.shape == shape:
         return "flat"
@@ -119,13 +119,13 @@ def _strided(
     formula: Formula, operands: tuple, dtypes: list[str], arithmetic: Kind, result: Kind, shape: Shape, big: bool
 ) -> Callable[[tuple, Any], Any]:
     """Nested loops over the collapsed axes of all operands; the result is contiguous."""
-    tensors = [x for x in operands if type(x) is Tensor]
+    tensors = [x for x in operands if isinstance(x, Tensor)]
     strides = [broadcast_strides(x.shape, x.stride(), shape) for x in tensors]
     dims, collapsed = collapse(shape, [contiguous_strides(shape), *strides])
     inner = [{1: "unit", 0: "fixed"}.get(s[-1], "strided") for s in collapsed]
     each, at_each = iter(inner[1:]), iter(collapsed[1:])
-    access = [next(each) if type(x) is Tensor else "number" for x in operands]
-    steps = [next(at_each) if type(x) is Tensor else None for x in operands]
+    access = [next(each) if isinstance(x, Tensor) else "number" for x in operands]
+    steps = [next(at_each) if isinstance(x, Tensor) else None for x in operands]
     signature = Signature(dtypes, [*access, "unit"], arithmetic.dtype.name)
     kernel = result.backend.strided(formula, signature, len(dims), big)
     n, result_at, number = prod(shape), (0, *collapsed[0]), _number_type(arithmetic)
@@ -154,10 +154,10 @@ def _reduction(
     kept, summed, after = split_axes(shape, reduced_axes(shape, target))
     if kept is None:  # the axes do not lie together
         return _two_steps(formula, arithmetic, result, shape, target)
-    access = ["number" if type(x) is not Tensor else "one" if _repeats_one(x) else "flat" for x in operands]
+    access = ["number" if not isinstance(x, Tensor) else "one" if _repeats_one(x) else "flat" for x in operands]
     if "flat" not in access:  # a sum of one number, many times
         access[access.index("one")] = "flat"
-    dtypes = [x.kind.dtype.name if type(x) is Tensor else "number" for x in operands]
+    dtypes = [x.kind.dtype.name if isinstance(x, Tensor) else "number" for x in operands]
     signature = Signature(dtypes, access, arithmetic.dtype.name)
     big = prod(shape) >= result.backend.PARALLEL_FROM
     sizes: tuple[int, ...]

@@ -133,7 +133,7 @@ def matmul(a: Tensor, b: Tensor) -> Tensor:
     >>> tg.matmul(tg.tensor([[1.0, 2.0], [3.0, 4.0]]), tg.tensor([1.0, 1.0]))
     tensor([3., 7.])
     """
-    if type(b) is not Tensor:
+    if not isinstance(b, Tensor):
         raise TypeError(f"matmul(): argument 'other' must be Tensor, not {type(b).__name__}")
     if a.kind is not b.kind:
         if a.kind.device != b.kind.device:
@@ -175,7 +175,7 @@ class LinalgMethods:
         return matmul(self, other)
 
     def __matmul__(self: Any, other: Any) -> Tensor:
-        return matmul(self, other) if type(other) is Tensor else NotImplemented
+        return matmul(self, other) if isinstance(other, Tensor) else NotImplemented
 
     def mm(self: Any, other: Tensor) -> Tensor:
         """The product of two matrices."""

@@ -124,8 +124,8 @@ class AssignBackward(Node):
 
     def __init__(self, parents: tuple, index: Any, value: Any) -> None:
         self.parents, self.index = parents, index
-        self.value_shape = value.shape if type(value) is Tensor else ()
-        self.value_kind = value.kind if type(value) is Tensor else None
+        self.value_shape = value.shape if isinstance(value, Tensor) else ()
+        self.value_kind = value.kind if isinstance(value, Tensor) else None
 
     def name(self) -> str:
         return "CopySlices"
@@ -355,13 +355,13 @@ class ShapeMethods:
     def __setitem__(self: Any, index: Any, value: Any) -> None:
         from .elementwise import begin_change, end_change
 
-        if type(value) is not Tensor and not isinstance(value, bool | int | float):
+        if not isinstance(value, Tensor) and not isinstance(value, bool | int | float):
             raise TypeError(f"can't assign a {type(value).__name__} to a {self.kind.dtype.name} tensor")
-        others = (value,) if type(value) is Tensor else ()
+        others = (value,) if isinstance(value, Tensor) else ()
         changing = begin_change(self, "copy_", others)
         before = self.node
         part = self.detach()[index]
-        source = value.detach() if type(value) is Tensor else full_like_number(value, self.kind)
+        source = value.detach() if isinstance(value, Tensor) else full_like_number(value, self.kind)
         while len(source.shape) > len(part.shape) and source.shape[0] == 1:
             source = source.reshape(source.shape[1:])
         if not broadcasts_to(source.shape, part.shape):
@@ -392,7 +392,7 @@ class ShapeMethods:
         `x.to(float64)`, `x.to('cpu')`, `x.to(other)`, `x.to(device, dtype)`.
         """
         for target in targets:
-            if type(target) is Tensor:
+            if isinstance(target, Tensor):
                 dtype, device = target.kind.dtype, target.kind.device
             elif is_dtype(target):
                 dtype = target

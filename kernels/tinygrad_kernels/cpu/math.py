@@ -56,8 +56,8 @@ ROUND_64_BITS = 0x4338000000000000  # the bits of ROUND_64: an integer added to 
 # log 2 and pi in parts: short ones, whose product with k is exact, and the rest.
 LOG2_A_32, LOG2_B_32 = float32(0.693145751953125), float32(1.4286068203094173e-06)
 LOG2_A_64, LOG2_B_64 = 0.6931471803691238, 1.9082149292705877e-10
-PI_A_32, PI_B_32 = float32(3.140625), float32(0.0009670257568359375)
-PI_C_32, PI_D_32 = float32(6.2771141529083251953e-07), float32(1.2154201256553420762e-10)
+PI_A_32, PI_B_32 = float32(3.140625), float32(0.0009675025939941406)
+PI_C_32, PI_D_32 = float32(1.5099067240953445e-07), float32(5.126688303189038e-12)
 PI_A_64, PI_B_64 = 3.1415926534682512, 1.2154201012607932e-10
 PI_C_64, PI_D_64 = 4.044532497422333e-21, 1.69568553207378e-31
 
@@ -201,3 +201,120 @@ def log_float64(x):
     y = y if x < math.inf else x
     y = y if x > 0.0 else (-math.inf if x == 0.0 else math.nan)
     return y
+
+
+# sin and cos
+
+
+@jit
+def _sin_core_float32(x, k):
+    """sin(x - k pi), where x - k pi is small. k may end in a half."""
+    r = ((x - k * PI_A_32) - k * PI_B_32) - k * PI_C_32 - k * PI_D_32
+    z = r * r
+    p = float32(2.63463800433880757e-6)
+    p = p * z + float32(-0.000198227029276377954)
+    p = p * z + float32(0.00833324186400631594)
+    p = p * z + float32(-0.166666659610271928)
+    return r + r * (z * p)
+
+
+@jit
+def _sin_core_float64(x, k):
+    """sin(x - k pi). x - k A is exact, and what x - k A - k B loses, `lost`, comes back with the last parts."""
+    r = x - k * PI_A_64
+    high = r - k * PI_B_64
+    lost = (r - high) - k * PI_B_64
+    last = (lost - k * PI_C_64) - k * PI_D_64
+    r = high + last
+    lost = (high - r) + last
+    z = r * r
+    p = 2.73136584776941916e-15
+    p = p * z - 7.64396396434186923e-13
+    p = p * z + 1.6058977114025027e-10
+    p = p * z - 2.50521076139339938e-8
+    p = p * z + 2.75573192191391762e-6
+    p = p * z - 0.000198412698412548847
+    p = p * z + 0.00833333333333331575
+    p = p * z - 0.166666666666666666
+    return r + (r * (z * p) + lost)
+
+
+@jit
+def sin_float32(x):
+    """sin x for |x| < SIN_LIMIT['float32']; nan at ±inf."""
+    a = abs(x)
+    t = float32(a * float32(0.3183098861837907) + ROUND_32)
+    y = float32(_sin_core_float32(a, t - ROUND_32)).view(int32)
+    odd = int32(t.view(int32) << int32(31))
+    sign = int32(float32(x).view(int32) & int32(-2147483648))
+    return int32(y ^ odd ^ sign).view(float32)
+
+
+@jit
+def cos_float32(x):
+    """cos x for |x| < SIN_LIMIT['float32']; nan at ±inf."""
+    a = abs(x)
+    t = float32((a * float32(0.3183098861837907) - float32(0.5)) + ROUND_32)
+    y = float32(_sin_core_float32(a, (t - ROUND_32) + float32(0.5))).view(int32)
+    even = int32((t.view(int32) + int32(1)) << int32(31))
+    return int32(y ^ even).view(float32)
+
+
+@jit
+def sin_float64(x):
+    """sin x for |x| < SIN_LIMIT['float64']; nan at ±inf."""
+    a = abs(x)
+    t = float64(a * 0.3183098861837907 + ROUND_64)
+    y = float64(_sin_core_float64(a, t - ROUND_64)).view(int64)
+    odd = t.view(int64) << 63
+    sign = float64(x).view(int64) & -9223372036854775808
+    return int64(y ^ odd ^ sign).view(float64)
+
+
+@jit
+def cos_float64(x):
+    """cos x for |x| < SIN_LIMIT['float64']; nan at ±inf."""
+    a = abs(x)
+    t = float64((a * 0.3183098861837907 - 0.5) + ROUND_64)
+    y = float64(_sin_core_float64(a, (t - ROUND_64) + 0.5)).view(int64)
+    even = (t.view(int64) + 1) << 63
+    return int64(y ^ even).view(float64)
+
+
+@jit
+def sin_float32_any(x):
+    """sin x for every x, one element at a time."""
+    return float32(math.sin(float64(x)))
+
+
+@jit
+def cos_float32_any(x):
+    """cos x for every x, one element at a time."""
+    return float32(math.cos(float64(x)))
+
+
+@jit
+def sin_float64_any(x):
+    """sin x for every x, one element at a time."""
+    return math.sin(x)
+
+
+@jit
+def cos_float64_any(x):
+    """cos x for every x, one element at a time."""
+    return math.cos(x)
+
+
+# pow: the C library's, whose many special cases (0 to a negative power, negative to a whole one) are IEEE 754's.
+
+
+@jit
+def pow_float32(x, y):
+    """x to the power y, rounded from float64."""
+    return float32(math.pow(float64(x), float64(y)))
+
+
+@jit
+def pow_float64(x, y):
+    """x to the power y."""
+    return math.pow(x, y)

@@ -39,12 +39,12 @@ import numba
 import numpy as np
 
 from tinygrad_kernels.cpu.jit import jit
-from tinygrad_kernels.cpu.matmul_blocks import ROWS, VECTOR_BYTES, VECTORS, tile, transpose
+from tinygrad_kernels.cpu.matmul_blocks import ROWS, VECTOR_BYTES, VECTORS, move, tile, transpose
 
-K_BLOCK_BYTES = 2048  # a block of the reduction axis: 256 float32
+K_BLOCK_BYTES = 1024  # a block of the reduction axis: 256 float32
 CELL_ROWS, CELL_COLUMNS = 256, 768
 PACK_A_COLUMNS = 192
-PACK_B_ROWS = 64
+PACK_B_ROWS = 9
 PARALLEL_WORK = 2**21  # multiply-adds from which threads pay
 
 Layout = tuple[int, int, int]
@@ -102,19 +102,19 @@ def _matrix_vector(out, x, x_at, x_row, x_col, vector, v_at, v_step, m, k):
 def _pack(panel, at, width, x, x_at, across, along, count, depth):
     """panel[at + p * width + i] = X[min(i, count - 1), p], i < width, p < depth; X has strides across, along."""
     lanes = VECTOR_BYTES // panel.itemsize
+    if across == 1:
+        for i in range(0, width, lanes):
+            for p in range(depth):
+                move(panel, at + p * width + i, x, x_at + p * along + i, count - i, width - i)
+        return
     whole = depth // lanes * lanes if along == 1 else 0  # done by vector transposes: 4 times faster
     for i in range(0, width, ROWS):
         row = min(i, count - 1)
         for p in range(0, whole, lanes):
             transpose(panel, at + p * width + i, width, x, x_at + row * across + p, across, count - row)
     for p in range(whole, depth):
-        target, source = panel[at + p * width :], x[x_at + p * along :]
-        if across == 1 and count == width:
-            for i in range(width):
-                target[i] = source[i]
-        else:
-            for i in range(width):
-                target[i] = source[min(i, count - 1) * across]
+        for i in range(width):
+            panel[at + p * width + i] = x[x_at + min(i, count - 1) * across + p * along]
 
 
 @jit

@@ -1,0 +1,95 @@
+"""Layers and losses as functions of tensors.
+
+    linear                   y = x Wᵀ + b
+    mse_loss                 (x - t)²
+    binary_cross_entropy     -(t log p + (1 - t) log(1 - p))
+    softmax                  eˣⁱ / Σ eˣʲ             along an axis
+    cross_entropy            -log softmax(x)[t]     per row
+
+A loss differentiates *both* its operands, whichever of them is the prediction.
+"""
+
+from __future__ import annotations
+
+import warnings
+from typing import TYPE_CHECKING
+
+from tinygrad_kernels.expr import trace
+
+from ..dtypes import kind_of
+from ..graph import Node, freed, mode
+from ..ops.elementwise import OPERATIONS, apply
+from ..ops.launch import compute
+from ..ops.strides import Size
+from ..tensors import Tensor
+
+if TYPE_CHECKING:
+    from ..dtypes import Kind
+
+
+def linear(input: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor:
+    """x Wᵀ + b: (*, in), (out, in), (out,) -> (*, out)."""
+    y = input @ weight.t()
+    return y if bias is None else y + bias
+
+
+def relu(input: Tensor) -> Tensor:
+    """max(x, 0)"""
+    return input.relu()
+
+
+def tanh(input: Tensor) -> Tensor:
+    """tanh x"""
+    return input.tanh()
+
+
+def sigmoid(input: Tensor) -> Tensor:
+    """1 / (1 + e⁻ˣ)"""
+    return input.sigmoid()
+
+
+def check_reduction(reduction: str) -> None:
+    if reduction not in ("mean", "sum", "none"):
+        raise ValueError(f"{reduction} is not a valid value for reduction: use 'mean', 'sum' or 'none'")
+
+
+def reduce(loss: Tensor, reduction: str) -> Tensor:
+    """The mean or the sum of a loss's elements, or the elements themselves."""
+    check_reduction(reduction)
+    if reduction == "none":
+        return loss
+    return loss.mean() if reduction == "mean" else loss.sum()
+
+
+def mse_loss(input: Tensor, target: Tensor, *, reduction: str = "mean") -> Tensor:
+    """The squared error. A UserWarning where the shapes differ and are broadcast.
+
+    >>> import tinygrad_edu as tg
+    >>> mse_loss(tg.tensor([1.0, 2.0]), tg.tensor([0.0, 4.0]))
+    tensor(2.5000)
+    """
+    if input.shape != target.shape:
+        warnings.warn(
+            f"Using a target size ({target.shape}) that is different to the input size ({input.shape}). This will "
+            "likely lead to incorrect results due to broadcasting. Please ensure they have the same size.",
+            stacklevel=2,
+        )
+    return reduce(apply(OPERATIONS["squarederror"], input, target), reduction)
+
+
+OUTSIDE = trace("outside", lambda x: OPERATIONS["where"].op.forward(x >= 0.0, (x > 1.0)._where(1.0, 0.0), 1.0), ("x",))
+
+
+def binary_cross_entropy(input: Tensor, target: Tensor, *, reduction: str = "mean") -> Tensor:
+    """Cross-entropy of probabilities in [0, 1] against targets in [0, 1], of the same shape.
+
+    ValueError where the shapes differ, RuntimeError where an input is outside [0, 1] (nan included).
+    """
+    if input.shape != target.shape:
+        raise ValueError(
+            f"Using a target size ({target.shape}) that is different to the input size ({input.shape}) is deprecated. "
+            "Please ensure they have the same size."
+        )
+    if compute(OUTSIDE, (input.detach(),), input.kind, input.kind, ()).item():
+        raise RuntimeError("all elements of input should be between 0 and 1; apply sigmoid first")
+    return reduce(apply(OPERATIONS["binarycrossentropy"], input, target), reduction)
