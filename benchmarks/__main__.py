@@ -36,28 +36,14 @@ def numbers(text: str) -> list[int]:
 
 def parse(arguments: list[str] | None = None) -> argparse.Namespace:
     """The command line."""
-    parser = argparse.ArgumentParser(
-        prog="python -m benchmarks", description="Our time over the peer's, row by row."
-    )
-    parser.add_argument(
-        "--only", metavar="NAMES", help="rows whose names contain one of these, e.g. sin_fit,matmul"
-    )
-    parser.add_argument(
-        "--rounds", type=int, default=9, help="a row reports the median of so many rounds (9)"
-    )
-    parser.add_argument(
-        "--threads", type=numbers, default=[available()], help="e.g. 1 or 1,2 (default: all cores)"
-    )
-    parser.add_argument(
-        "--quick", action="store_true", help="tiny sizes: shows that the rows run, measures nothing"
-    )
-    parser.add_argument(
-        "--ours", default="tinygrad_edu", help="the library measured; `torch` shows the noise"
-    )
+    parser = argparse.ArgumentParser(prog="python -m benchmarks", description="Our time over the peer's, row by row.")
+    parser.add_argument("--only", metavar="NAMES", help="rows whose names contain one of these, e.g. sin_fit,matmul")
+    parser.add_argument("--rounds", type=int, default=9, help="a row reports the median of so many rounds (9)")
+    parser.add_argument("--threads", type=numbers, default=[available()], help="e.g. 1 or 1,2 (default: all cores)")
+    parser.add_argument("--quick", action="store_true", help="tiny sizes: shows that the rows run, measures nothing")
+    parser.add_argument("--ours", default="tinygrad_edu", help="the library measured; `torch` shows the noise")
     parser.add_argument("--json", type=Path, metavar="PATH", help="write the results to this file")
-    parser.add_argument(
-        "--save", action="store_true", help="write them to benchmarks/results/<processor>-<date>.json"
-    )
+    parser.add_argument("--save", action="store_true", help="write them to benchmarks/results/<processor>-<date>.json")
     options = parser.parse_args(arguments)
     if options.rounds < 1:
         parser.error("--rounds must be at least 1")

@@ -76,11 +76,7 @@ def python_files(folder: str) -> list[Path]:
 
 def main() -> int:
     """Print the sums and the files that are too long; 1 if a limit is broken."""
-    sizes = {
-        path: code_lines((ROOT / path).read_text("utf-8"))
-        for folder in PACKAGES
-        for path in python_files(folder)
-    }
+    sizes = {path: code_lines((ROOT / path).read_text("utf-8")) for folder in PACKAGES for path in python_files(folder)}
     course = {path: size for path, size in sizes.items() if on_course(path)}
     for path, size in course.items():
         print(f"{size:>7,}  {path}")

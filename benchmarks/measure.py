@@ -79,9 +79,7 @@ class Others:
             return 0.0
         own = os.times()
         busy = sum(counts) - counts[3] - counts[4]
-        return busy / os.sysconf("SC_CLK_TCK") - (
-            own.user + own.system + own.children_user + own.children_system
-        )
+        return busy / os.sysconf("SC_CLK_TCK") - (own.user + own.system + own.children_user + own.children_system)
 
     def cores(self) -> float:
         """The average number of cores that others kept busy; 0 over a time too short for ticks to tell."""
@@ -229,9 +227,7 @@ def interleave(steps: dict[str, Step], settings: Settings, collector: bool = Tru
     """Time all `steps` in alternation: for each of them one time per round, in seconds per step."""
     sides = {name: Side(step) for name, step in steps.items()}
     cost = 1.2 * sum(side.calibrate(settings.block) for side in sides.values())
-    rounds = min(
-        settings.rounds, max(3, int(15 / cost))
-    )  # slow rows: fewer rounds, never less than a median of 3
+    rounds = min(settings.rounds, max(3, int(15 / cost)))  # slow rows: fewer rounds, never less than a median of 3
     times: dict[str, list[float]] = {name: [] for name in sides}
     for number in range(rounds):
         for name in list(sides)[:: -1 if number % 2 else 1]:

@@ -101,9 +101,7 @@ class Startup:
             times = self.times(settings)
         except RuntimeError as error:
             result.note = str(error)[:100]
-            result.verdict = (
-                "absent" if result.note.startswith(("AttributeError", "ModuleNotFound")) else "error"
-            )
+            result.verdict = "absent" if result.note.startswith(("AttributeError", "ModuleNotFound")) else "error"
         except Exception as error:  # one broken row must not take the table with it
             result.verdict, result.note = "error", describe(error)
         else:

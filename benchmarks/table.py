@@ -64,9 +64,7 @@ def training_rows(quick: bool) -> list[Row]:
     return [
         against_torch("sin_fit", f"sin fit, {points} points, step", 0.6, 0.4, sin_fit, points),
         against_torch("moons", f"moons 2-16-16-1, {moon_points} points, step", 0.7, 0.5, moons, moon_points),
-        against_torch(
-            "mlp", f"MLP {sizes[0]}-{sizes[1]}-{sizes[2]}, batch {batch}, step", 1.0, 0.8, mlp, sizes, batch
-        ),
+        against_torch("mlp", f"MLP {sizes[0]}-{sizes[1]}-{sizes[2]}, batch {batch}, step", 1.0, 0.8, mlp, sizes, batch),
         against_torch("adam", f"Adam step, {count:,} parameters", 0.8, 0.5, adam, count),
         against_torch("small_op", "(a * b).sum().backward(), 8 elements", 0.5, 0.33, small_graph),
     ]
@@ -81,12 +79,8 @@ def scalar_rows(quick: bool) -> list[Row]:
     bars = (1e-6, 0.5e-6)
     return [
         Comparison("scalar_moons", title, build, micrograd, 0.25, 0.1, 1e-9),
-        Comparison(
-            "scalar_moons_nogc", f"{title}, collector off", build, micrograd, 0.8, 0.6, 1e-9, collector=False
-        ),
-        Chain(
-            "chain_add", f"backward of {length:,} y = y + 1", tensor_chain, plus_one, length, *bars, "torch"
-        ),
+        Comparison("scalar_moons_nogc", f"{title}, collector off", build, micrograd, 0.8, 0.6, 1e-9, collector=False),
+        Chain("chain_add", f"backward of {length:,} y = y + 1", tensor_chain, plus_one, length, *bars, "torch"),
         Chain("chain_mul", f"backward of {length:,} y = y * -1", tensor_chain, flip, length, *bars, "torch"),
         Chain("chain_value", f"backward of {length:,} Value + 1", value_chain, plus_one, length, *bars),
     ]

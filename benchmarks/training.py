@@ -28,11 +28,10 @@ def sin_fit(m: Any, points: int = 2000) -> Step:
     """Fit y = a + b x + c x² + d x³ to sin x: autograd, and the update written out as in the tutorial."""
     grid = np.linspace(-np.pi, np.pi, points)
     shifts = [0.1 * k for k in range(VARIANTS)]
-    data = [
-        (m.tensor((grid + s).astype(np.float32)), m.tensor(np.sin(grid + s).astype(np.float32)))
-        for s in shifts
-    ]
-    a, b, c, d = (m.tensor(value, requires_grad=True) for value in (0.3, -0.2, 0.1, -0.4))
+    data = [(m.tensor((grid + s).astype(np.float32)), m.tensor(np.sin(grid + s).astype(np.float32))) for s in shifts]
+    a, b, c, d = (
+        m.tensor(value, requires_grad=True) for value in (0.3, 0.5, 0.1, -0.2)
+    )  # no coefficient passes 0 soon
     rate = 1e-6
 
     def step(i: int) -> Sequence[Any]:
@@ -123,9 +122,7 @@ def adam(m: Any, size: int = 1_000_000) -> Step:
     """One step of `optim.Adam`, defaults, `size` parameters in four tensors, new gradients each time."""
     rng = np.random.default_rng(3)
     weights = parameters(m, [rng.normal(size=size // 4) for _ in range(4)])
-    gradients = [
-        [m.tensor(rng.normal(size=size // 4).astype(np.float32)) for _ in weights] for _ in range(VARIANTS)
-    ]
+    gradients = [[m.tensor(rng.normal(size=size // 4).astype(np.float32)) for _ in weights] for _ in range(VARIANTS)]
     optimizer = m.optim.Adam(weights)
 
     def step(i: int) -> Sequence[Any]:

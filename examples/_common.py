@@ -55,7 +55,8 @@ def report(
     print(f"{name}: {len(losses)} steps, loss {losses[0]:.6g} -> {losses[-1]:.6g}")
     print("term   recovered   closed form")
     for power, (found, best) in enumerate(zip(coefficients, expected, strict=True)):
-        print(f"x^{power}  {found:10.5f}  {best:12.5f}")
+        # Rounding a tiny negative number gives -0.0; adding 0.0 takes the sign away.
+        print(f"x^{power}  {round(found, 5) + 0.0:10.5f}  {round(best, 5) + 0.0:12.5f}")
     if args.no_plot:
         return
     figure, (left, right) = canvas()

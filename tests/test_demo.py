@@ -1,8 +1,8 @@
 """`python -m tinygrad_edu demo` recovers known coefficients from any seed, and says so when it does not.
 
-The demo is itself a checker, so it is checked in both directions: it must accept a right descent for ten seeds,
-and refuse one that was stopped early and one that minimises something else. The table that it prints is
-read back, and compared here with solutions written out once more.
+The demo is itself a checker, so it is checked in both directions: it must accept a right descent for ten
+seeds, and refuse one that was stopped early and one that minimises something else. The table that it prints
+is read back, and compared here with solutions written out once more.
 """
 
 import re

@@ -1,7 +1,7 @@
 """The examples run alone, as their readers run them, and recover what they say.
 
-Each is started once as a script of its own with a few steps, for its options and its picture. The full fits run in
-this process, against least squares (or scikit-learn), which no example uses to train.
+Each is started once as a script of its own with a few steps, for its options and its picture. The full fits
+run in this process, against least squares (or scikit-learn), which no example uses to train.
 """
 
 import importlib

@@ -44,9 +44,9 @@ import tinygrad_edu as tg
 EPOCHS = 400
 MOMENTUM = 0.9
 # A coefficient is recovered if |found - expected| ≤ RELATIVE·|expected| + ABSOLUTE. Rounding decides how
-# tight this can be: a float32 gradient is good to about 1e-7, and the flattest direction (λ = 0.0014) magnifies
-# that to 1e-4 at worst. ABSOLUTE is for the coefficients of 1 and x² in the cubic, which are 0 by symmetry.
-# A descent that is stopped early misses by far more.
+# tight this can be: a float32 gradient is good to about 1e-7, and the flattest direction (λ = 0.0014)
+# magnifies that to 1e-4 at worst. ABSOLUTE is for the coefficients of 1 and x² in the cubic, which are 0 by
+# symmetry. A descent that is stopped early misses by far more.
 RELATIVE, ABSOLUTE = 1e-3, 1e-4
 INSTALL = "pip install 'tinygrad-edu[examples]'"
 

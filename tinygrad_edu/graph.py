@@ -114,7 +114,7 @@ class Stale(Node):
 
     __slots__ = ("change",)
 
-    def __init__(self, node: Node, change: str) -> None:
+    def __init__(self, node: Node | None, change: str) -> None:
         self.parents = (node,)
         self.change = change
 
@@ -128,18 +128,25 @@ class Stale(Node):
 class Shared:
     """What tensors on the same memory have in common: the count of changes in place, and who they are."""
 
-    __slots__ = ("version", "tensors")
+    __slots__ = ("version", "tensors", "limit")
 
-    def __init__(self) -> None:
+    def __init__(self, first: Tensor) -> None:
         self.version = 0
-        self.tensors: list[weakref.ref[Tensor]] = []
+        self.tensors: list[weakref.ref[Tensor]] = [weakref.ref(first)]
+        self.limit = 8
+
+    def add(self, view: Tensor) -> None:
+        """One more tensor on this memory. Those that are gone are dropped each time the list has doubled."""
+        self.tensors.append(weakref.ref(view))
+        if len(self.tensors) > self.limit:
+            self.tensors = [t for t in self.tensors if t() is not None]
+            self.limit = 2 * len(self.tensors) + 8
 
 
 def share(x: Tensor) -> Shared:
     """The record of x's memory. It is made when first needed: most tensors are never viewed or changed."""
     if x.shared is None:
-        x.shared = Shared()
-        x.shared.tensors.append(weakref.ref(x))
+        x.shared = Shared(x)
     return x.shared
 
 

@@ -1,23 +1,24 @@
 """How a printed tensor chooses its format.
 
-A column of numbers is easy to read when every number has the same width and the same number of decimals. So one
-format is chosen for the *whole* tensor, by looking at all its values first, and every value is then padded
-to the width of the longest. The rules, for a floating tensor, look only at finite values other than zero:
+A column of numbers is easy to read when every number has the same width and the same number of decimals. So
+one format is chosen for the *whole* tensor, by looking at all its values first, and every value is then
+padded to the width of the longest. The rules, for a floating tensor, look only at finite values other than
+zero:
 
 1. **Integer mode** if all of them are whole: `1.`, `20.`; the point says that the dtype is floating.
-2. **Scientific mode** if one format cannot show all of them: the largest is over 1000 times the smallest, or is
-   over 1e8, or the smallest is below 1e-4: `1.0000e-05`.
+2. **Scientific mode** if one format cannot show all of them: the largest is over 1000 times the smallest, or
+is over 1e8, or the smallest is below 1e-4: `1.0000e-05`.
 3. Otherwise **fixed point** with `precision` decimals: `0.5000`.
 
 Integers and booleans print as they are. A tensor of more than `threshold` elements is *summarised*: of each
-axis only the first and last `edgeitems` entries are shown, and only those are looked at. Rows are cut where the
-next element would pass `linewidth`; matrices of a batch are set apart by blank lines.
+axis only the first and last `edgeitems` entries are shown, and only those are looked at. Rows are cut where
+the next element would pass `linewidth`; matrices of a batch are set apart by blank lines.
 
 What the numbers do not tell follows as a suffix: `dtype=` unless it is implied (bool, int64, the default
 floating dtype), `device=`, `size=` of an empty tensor, and `grad_fn=` or `requires_grad=`.
 
-The text is PyTorch's, character by character (prefix `torch.` of the dtype included), so that printed results of
-programs can be compared. Idea of the format: NumPy's `array_repr`; rules: PyTorch, `torch/_tensor_str.py`.
+The text is PyTorch's, character by character (prefix `torch.` of the dtype included), so that printed results
+of programs can be compared. Idea of the format: NumPy's `array_repr`; rules: PyTorch, `torch/_tensor_str.py`.
 """
 
 from __future__ import annotations
@@ -58,9 +59,9 @@ def set_printoptions(
 ) -> None:
     """Change how tensors are printed. What is None stays, except `sci_mode`: there None means "by the values".
 
-    `precision`: decimals; `threshold`: elements from which on the output is summarised; `edgeitems`: entries shown at
-    each end of a summarised axis; `linewidth`: characters in a line; `profile`: 'default', 'short' or 'full', applied
-    first. (As in PyTorch, a profile of another name changes nothing.)
+    `precision`: decimals; `threshold`: elements from which on the output is summarised; `edgeitems`: entries
+    shown at each end of a summarised axis; `linewidth`: characters in a line; `profile`: 'default', 'short'
+    or 'full', applied first. (As in PyTorch, a profile of another name changes nothing.)
 
     >>> set_printoptions(precision=2)
     >>> print(tensor_repr(np.array([1 / 3], np.float32), dtype_name="float32", default_dtype=True))
@@ -87,8 +88,9 @@ def tensor_repr(
 ) -> str:
     """The text of a tensor whose values are `array` (any shape; bool, integer or floating dtype).
 
-    `dtype_name`: such as 'float64'; `default_dtype`: whether that is the default floating dtype; `grad_fn_name`: name
-    of the node that made it (a result then does not say `requires_grad`); `device`: such as 'cuda:0', None on the CPU.
+    `dtype_name`: such as 'float64'; `default_dtype`: whether that is the default floating dtype;
+    `grad_fn_name`: name of the node that made it (a result then does not say `requires_grad`); `device`: such
+    as 'cuda:0', None on the CPU.
 
     >>> print(tensor_repr(np.eye(2, dtype=np.float64), dtype_name="float64", default_dtype=False))
     tensor([[1., 0.],

@@ -19,7 +19,6 @@ learning library, NeurIPS 2019.
 
 from __future__ import annotations
 
-import weakref
 from collections.abc import Iterator
 from math import prod
 from typing import Any
@@ -28,8 +27,8 @@ import numpy as np
 
 from . import dtypes, engine
 from .dtypes import Kind
-from .graph import Leaf, Node, Retained, set_grad_enabled, share
-from .ops import elementwise, launch, linalg, reduction, shape
+from .graph import Leaf, Node, Retained, mode, set_grad_enabled, share
+from .ops import elementwise, in_place, launch, linalg, plan, reduction, shape
 from .ops.elementwise import ElementwiseMethods
 from .ops.linalg import LinalgMethods
 from .ops.reduction import ReductionMethods
@@ -196,15 +195,17 @@ class Tensor(ElementwiseMethods, ReductionMethods, ShapeMethods, LinalgMethods):
             from .showing import print_step as watch
         retain = create_graph if retain_graph is None else retain_graph
         seed = starting_gradient(self, gradient)
-        with set_grad_enabled(create_graph):
+        before, mode.grad = mode.grad, create_graph
+        try:
             engine.backward([(self.node, seed)], graph=create_graph, retain=retain, watch=watch)
+        finally:
+            mode.grad = before
 
     def detach(self) -> Tensor:
         """The same memory, outside the graph."""
         other = Tensor(self.flat, self.shape, self.kind)
         other.view = self.view
-        other.shared = share(self)
-        other.shared.tensors.append(weakref.ref(other))
+        other.shared = share(self)  # counted with the rest, but not listed: changes of its history do not concern it
         return other
 
     @property
@@ -329,7 +330,7 @@ class Tensor(ElementwiseMethods, ReductionMethods, ShapeMethods, LinalgMethods):
         return self.to("cuda")
 
 
-for module in (elementwise, launch, linalg, reduction, shape):
+for module in (elementwise, in_place, launch, linalg, plan, reduction, shape):
     module.Tensor = Tensor  # type: ignore[attr-defined]  # the operations make tensors, and are its methods: here is the knot
 
 

@@ -1,28 +1,29 @@
 """The folder that remembers: printed kernels, and the machine code that Numba made of them.
 
-Problem. Compiling a kernel takes some 60 milliseconds, loading a compiled one 1.5. So compiled kernels are kept on
-disk. But a file on disk can be cut short by a crash, changed by a failing disk, written by two processes at once,
-or planted by somebody else; and machine code is *run*, so a wrong file does not give a wrong message, it gives a
-wrong gradient, or worse.
+Problem. Compiling a kernel takes some 60 milliseconds, loading a compiled one 1.5. So compiled kernels are
+kept on disk. But a file on disk can be cut short by a crash, changed by a failing disk, written by two
+processes at once, or planted by somebody else; and machine code is *run*, so a wrong file does not give a
+wrong message, it gives a wrong gradient, or worse.
 
 Idea. Four habits make a cache that can only be slow, never wrong:
 
 1. *Content addressing*: a file's name contains a hash of everything that it was made from. Another input has
    another name, so nothing is ever out of date, and two processes that write one name write the same thing.
-2. *Atomic writes*: a file is written under a temporary name and then renamed. The rename happens entirely or not
-   at all, so a reader never sees half a file.
-3. *Checksums*: `write` puts sha256(file name + content) in front of the content, and `read` gives nothing unless it
-   matches. The name is hashed too, so a file that was copied over another one is refused as well.
+2. *Atomic writes*: a file is written under a temporary name and then renamed. The rename happens entirely or
+   not at all, so a reader never sees half a file.
+3. *Checksums*: `write` puts sha256(file name + content) in front of the content, and `read` gives nothing
+   unless it matches. The name is hashed too, so a file that was copied over another one is refused as well.
 4. *A private place*: the folder must belong to the user and be closed for writing to everybody else.
 
 And every failure (a full or read-only disk, no home folder) means "not remembered", never an exception.
 
-The folder is $TINYGRAD_EDU_CACHE, else `tinygrad_edu` in the platform's folder for such files (XDG_CACHE_HOME or
-~/.cache, ~/Library/Caches on macOS, %LOCALAPPDATA% on Windows), else a temporary one for this process alone.
+The folder is $TINYGRAD_EDU_CACHE, else `tinygrad_edu` in the platform's folder for such files (XDG_CACHE_HOME
+or ~/.cache, ~/Library/Caches on macOS, %LOCALAPPDATA% on Windows), else a temporary one for this process
+alone.
 
-Sources: R. Merkle, "A Digital Signature Based on a Conventional Encryption Function" (1987), for naming content by
-its hash; T. Pillai et al., "All File Systems Are Not Created Equal" (2014), for what a rename does and does not
-promise after a crash (the content may be missing: hence the checksum).
+Sources: R. Merkle, "A Digital Signature Based on a Conventional Encryption Function" (1987), for naming
+content by its hash; T. Pillai et al., "All File Systems Are Not Created Equal" (2014), for what a rename does
+and does not promise after a crash (the content may be missing: hence the checksum).
 """
 
 from __future__ import annotations
@@ -52,7 +53,7 @@ _SUFFIXES = (".py", ".kernel", ".tmp")  # what we write; `clear` and `size` touc
 _modules: dict[tuple[str, str], types.ModuleType] = {}  # (name, text) -> the module that it became
 
 
-# Where ------------------------------------------------------------------------------------------------------------
+# Where ------------------------------------------------------------------------------------------------------
 @functools.cache
 def location() -> Path | None:
     """The folder of this process's cache; None if not even a temporary one can be made.
@@ -70,8 +71,8 @@ def location() -> Path | None:
         if _is_private(folder):
             return folder
         warnings.warn(
-            f"{folder} belongs to, or can be written by, somebody else, so it is not used: compiled kernels will not "
-            f"be remembered. Make it yours alone (chmod 700), or name another one in TINYGRAD_EDU_CACHE.",
+            f"{folder} belongs to, or can be written by, somebody else, so it is not used: compiled kernels "
+            f"are forgotten. Make it yours alone (chmod 700), or name another in TINYGRAD_EDU_CACHE.",
             RuntimeWarning,
             stacklevel=2,
         )
@@ -112,7 +113,7 @@ def _temporary_folder() -> Path | None:
     return folder
 
 
-# Files ------------------------------------------------------------------------------------------------------------
+# Files ------------------------------------------------------------------------------------------------------
 def read(name: str) -> bytes | None:
     """What `write(name, content)` stored; None if there is no such file, or if it is damaged."""
     folder = location()
@@ -197,12 +198,12 @@ def _unlink(path: Path) -> None:
         path.unlink()
 
 
-# Printed source ---------------------------------------------------------------------------------------------------
+# Printed source ---------------------------------------------------------------------------------------------
 def load_source(text: str, name: str) -> types.ModuleType:
-    """The module whose source is `text`, kept in the cache folder as `<name>_<hash>.py` so that it can be opened.
+    """The module whose source is `text`, kept as the file `<name>_<hash>.py` so that it can be opened.
 
-    What runs is `text` itself, never the file: the file is for readers, debuggers and tracebacks, and is rewritten
-    if it says something else. Python's own .pyc files are not used, because they carry no checksum.
+    What runs is `text` itself, never the file: the file is for readers, debuggers and tracebacks, and is
+    rewritten if it says something else. Python's own .pyc files are not used, because they carry no checksum.
     The same text and name give the same module, in every thread. Raises SyntaxError as Python does.
 
     >>> load_source("def twice(x):\\n    return 2 * x\\n", "doc example").twice(21)
@@ -225,8 +226,8 @@ def load_source(text: str, name: str) -> types.ModuleType:
     except BaseException:
         del sys.modules[module.__name__]
         raise
-    # Two threads may both have come here; no lock (a lock that is held during a fork stays locked in the child):
-    # the first to store its module wins, the other's is dropped.
+    # Two threads may both have come here; no lock (a lock that is held during a fork stays locked in the
+    # child): the first to store its module wins, the other's is dropped.
     module = _modules.setdefault((name, text), module)
     sys.modules[module.__name__] = module
     return module

@@ -18,7 +18,7 @@ from tinygrad_kernels.expr import trace
 
 from ..dtypes import kind_of
 from ..graph import Node, freed, mode
-from ..ops.elementwise import OPERATIONS, apply
+from ..ops.plan import OPERATIONS, apply
 from ..ops.launch import compute
 from ..ops.strides import Size
 from ..tensors import Tensor

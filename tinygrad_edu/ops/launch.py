@@ -4,7 +4,7 @@ The problem. `x + y` may be two contiguous arrays, an array and a number, a matr
 that with two dtypes. Each deserves its own loop, but finding out which must not cost more than the loop itself.
 
 The idea. Whatever decides, that is the kinds, shapes and strides of the operands, is a key. The decision for a
-key is made once, and kept as a `Launch`: an object whose `run(operands, out)` does nothing but call the right kernel.
+key is made once, and kept as a `Launch`: an object that does nothing but call the right kernel.
 One more part of the key is the shape that is wanted: if it is smaller than what the operands broadcast to, the result
 is summed over the rest. That is how the gradient of a broadcast operand comes out of one pass over memory.
 
@@ -35,13 +35,17 @@ LIMIT = 8192  # how many decisions are kept; a program whose shapes never repeat
 
 
 class Launch:
-    """A kernel, chosen for operands of certain kinds and layouts. `run(operands, out)` fills the buffer `out` (a new one for None)
-    and gives it back."""
+    """A kernel, chosen for operands of certain kinds and layouts.
 
-    __slots__ = ("run", "shape")
+    `run(operands, out)` takes Tensors and numbers, fills the buffer `out` (a new one for None) and gives it back.
+    `direct(out, *buffers)` is the shortest form, for those who have the buffers of contiguous operands at hand (and
+    numbers converted by `number`); None where an operand needs more than its buffer.
+    """
 
-    def __init__(self, run: Callable[[tuple, Any], Any], shape: Shape) -> None:
-        self.run, self.shape = run, Size(shape)
+    __slots__ = ("run", "direct", "shape", "size", "number")
+
+    def __init__(self, run: Callable, direct: Callable | None, shape: Shape, number: type) -> None:
+        self.run, self.direct, self.shape, self.size, self.number = run, direct, Size(shape), prod(shape), number
 
 
 def compute(
@@ -52,6 +56,14 @@ def compute(
     `arithmetic` is the kind in which it is computed, `result` that in which it is stored. With
     `out`, a buffer of the right size, the result goes there (it may be the buffer of a contiguous operand).
     """
+    found = launch(formula, operands, arithmetic, result, target)
+    return Tensor(found.run(operands, out), found.shape, result)
+
+
+def launch(
+    formula: Formula, operands: tuple, arithmetic: Kind, result: Kind, target: Shape | None = None
+) -> Launch:
+    """The kernel for these operands and all that look like them."""
     key: list[Any] = [formula, arithmetic, result, target]
     for x in operands:
         if isinstance(x, Tensor):
@@ -67,21 +79,21 @@ def compute(
         if len(_launches) >= LIMIT:
             _launches.clear()
         _launches[tuple(key)] = found
-    return Tensor(found.run(operands, out), found.shape, result)
+    return found
 
 
 def decide(formula: Formula, operands: tuple, arithmetic: Kind, result: Kind, target: Shape | None) -> Launch:
     """Choose the kernel. Numbers among the operands come to it as float (or int, where the arithmetic is)."""
     shape = broadcast_shapes(*(x.shape for x in operands if isinstance(x, Tensor)))
+    number = float if arithmetic.dtype.is_floating_point else int
     if target is not None and target != shape:
-        return Launch(_reduction(formula, operands, arithmetic, result, shape, target), target)
+        return _reduction(formula, operands, arithmetic, result, shape, target, number)
     dtypes = [x.kind.dtype.name if isinstance(x, Tensor) else "number" for x in operands]
     access = [_flat_access(x, shape) for x in operands]
     n = prod(shape)
     big = n >= result.backend.PARALLEL_FROM
-    number = _number_type(arithmetic)
     if "strided" in access:
-        return Launch(_strided(formula, operands, dtypes, arithmetic, result, shape, big), shape)
+        return _strided(formula, operands, dtypes, arithmetic, result, shape, number, big)
     kernel = result.backend.flat(formula, Signature(dtypes, access, arithmetic.dtype.name), big)
 
     def run(operands: tuple, out: Any) -> Any:
@@ -90,7 +102,7 @@ def decide(formula: Formula, operands: tuple, arithmetic: Kind, result: Kind, ta
         kernel(out, *[_element(x) if isinstance(x, Tensor) else number(x) for x in operands])
         return out
 
-    return Launch(run, shape)
+    return Launch(run, kernel, shape, number)
 
 
 def _flat_access(x: Any, shape: Shape) -> str:
@@ -111,24 +123,26 @@ def _element(x: Tensor) -> Any:
     return buffer[offset : offset + 1]
 
 
-def _number_type(arithmetic: Kind) -> type:
-    return float if arithmetic.dtype.is_floating_point else int
-
-
 def _strided(
-    formula: Formula, operands: tuple, dtypes: list[str], arithmetic: Kind, result: Kind, shape: Shape, big: bool
-) -> Callable[[tuple, Any], Any]:
+    formula: Formula,
+    operands: tuple,
+    dtypes: list[str],
+    arithmetic: Kind,
+    result: Kind,
+    shape: Shape,
+    number: type,
+    big: bool,
+) -> Launch:
     """Nested loops over the collapsed axes of all operands; the result is contiguous."""
     tensors = [x for x in operands if isinstance(x, Tensor)]
     strides = [broadcast_strides(x.shape, x.stride(), shape) for x in tensors]
-    dims, collapsed = collapse(shape, [contiguous_strides(shape), *strides])
-    inner = [{1: "unit", 0: "fixed"}.get(s[-1], "strided") for s in collapsed]
-    each, at_each = iter(inner[1:]), iter(collapsed[1:])
-    access = [next(each) if isinstance(x, Tensor) else "number" for x in operands]
-    steps = [next(at_each) if isinstance(x, Tensor) else None for x in operands]
+    dims, (result_strides, *collapsed) = collapse(shape, [contiguous_strides(shape), *strides])
+    steps_of = iter(collapsed)
+    steps = [next(steps_of) if isinstance(x, Tensor) else None for x in operands]
+    access = ["number" if s is None else {1: "unit", 0: "fixed"}.get(s[-1], "strided") for s in steps]
     signature = Signature(dtypes, [*access, "unit"], arithmetic.dtype.name)
     kernel = result.backend.strided(formula, signature, len(dims), big)
-    n, result_at, number = prod(shape), (0, *collapsed[0]), _number_type(arithmetic)
+    n, result_at = prod(shape), (0, *result_strides)
 
     def run(operands: tuple, out: Any) -> Any:
         if out is None:
@@ -144,16 +158,24 @@ def _strided(
         kernel(dims, out, result_at, *arguments)
         return out
 
-    return run
+    ats = [None if s is None else (0, *s) for s in steps]
+    direct = None
+    if all(x.flat is not None for x in tensors) and len(ats) == 2 and None not in ats:
+        x_at, y_at = ats
+
+        def direct(out: Any, x: Any, y: Any) -> None:
+            kernel(dims, out, result_at, x, x_at, y, y_at)
+
+    return Launch(run, direct, shape, number)
 
 
 def _reduction(
-    formula: Formula, operands: tuple, arithmetic: Kind, result: Kind, shape: Shape, target: Shape
-) -> Callable[[tuple, Any], Any]:
+    formula: Formula, operands: tuple, arithmetic: Kind, result: Kind, shape: Shape, target: Shape, number: type
+) -> Launch:
     """The sum of the formula over the axes in which `target` is smaller than `shape`."""
     kept, summed, after = split_axes(shape, reduced_axes(shape, target))
     if kept is None:  # the axes do not lie together
-        return _two_steps(formula, arithmetic, result, shape, target)
+        return Launch(_two_steps(formula, arithmetic, result, shape, target), None, target, number)
     access = ["number" if not isinstance(x, Tensor) else "one" if _repeats_one(x) else "flat" for x in operands]
     if "flat" not in access:  # a sum of one number, many times
         access[access.index("one")] = "flat"
@@ -165,7 +187,7 @@ def _reduction(
         kernel, sizes = result.backend.rows(formula, signature, big), (summed,)
     else:
         kernel, sizes = result.backend.columns(formula, signature, big), (summed, after)
-    n, number = prod(target), _number_type(arithmetic)
+    n = prod(target)
 
     def read(x: Any, how: str) -> Any:
         if how == "number":
@@ -178,7 +200,14 @@ def _reduction(
         kernel(out, *sizes, 1.0, *map(read, operands, access))
         return out
 
-    return run
+    whole = all(
+        how != "flat" or (x.flat is not None and x.shape == shape) for x, how in zip(operands, access, strict=True)
+    )
+
+    def direct(out: Any, *buffers: Any) -> None:
+        kernel(out, *sizes, 1.0, *buffers)
+
+    return Launch(run, direct if whole else None, target, number)
 
 
 def full_buffer(x: Tensor, shape: Shape) -> Any:

@@ -13,7 +13,6 @@ Source: for strides as the whole of a view, K. Iverson's APL; P. Dubois et al., 
 from __future__ import annotations
 
 import operator
-import weakref
 from math import prod
 from typing import TYPE_CHECKING, Any
 
@@ -64,7 +63,7 @@ def view_of(x: Tensor, shape: Shape, strides: Shape, offset: int, label: str, un
         y = Tensor(None, shape, x.kind)
         y.view = (buffer, offset, strides)
     y.shared = share(x)
-    y.shared.tensors.append(weakref.ref(y))
+    y.shared.add(y)
     if x.node is not None and mode.grad:
         y.node = ViewBackward(x, label, undo, how)
     return y
@@ -353,7 +352,7 @@ class ShapeMethods:
         return view_of(self, shape, strides, offset, "SliceBackward0", undo_index, (self.shape, index))
 
     def __setitem__(self: Any, index: Any, value: Any) -> None:
-        from .elementwise import begin_change, end_change
+        from .in_place import begin_change, end_change
 
         if not isinstance(value, Tensor) and not isinstance(value, bool | int | float):
             raise TypeError(f"can't assign a {type(value).__name__} to a {self.kind.dtype.name} tensor")
@@ -370,7 +369,7 @@ class ShapeMethods:
                 f"of shape {list(part.shape)}"
             )
         copy_into(part, source.clone() if source.shared is part.shared else source)
-        end_change(self, "copy_")
+        end_change(self, "copy_", changing)
         if changing:
             self.node = AssignBackward((before, value.node if others else None), index, value)
 

@@ -1,31 +1,33 @@
 """The one way a CPU kernel is compiled, and how its machine code is found again in the next process.
 
 Flags. Numba turns a Python loop into machine code through LLVM, and three settings decide what LLVM may do:
-- `error_model="numpy"`: 1/0 is inf. Python's ZeroDivisionError would need a test in every turn of the loop, and a
-  loop with a test in it is not vectorised (float division: 0.60 ns an element instead of 0.05).
-- `contract`: a*b + c may become one instruction with one rounding. It never makes a result less accurate.
-- `reassoc`: a + (b + c) may become (a + b) + c, which lets a sum be kept in many registers at once. It also lets
-  LLVM cancel (x - n*A) - n*B, the very subtraction that makes sin(1e6) right. So it is allowed only in loops that
-  do nothing but accumulate: @jit(accumulate=True).
+- `error_model="numpy"`: 1/0 is inf. Python's ZeroDivisionError would need a test in every turn of the loop,
+  and a loop with a test in it is not vectorised (float division: 0.60 ns an element instead of 0.05).
+- `contract`: a*b + c may become one instruction with one rounding instead of two.
+- `reassoc`: a + (b + c) may become (a + b) + c, which lets a sum be kept in many registers at once. It also
+  lets LLVM cancel (x - n*A) - n*B, the very subtraction that makes sin(1e6) right. So it is allowed only in
+  loops that do nothing but accumulate: @jit(accumulate=True).
 
-The disk. Numba can keep compiled kernels itself (`cache=True`), but its files are bare pickles (a truncated one
-raises UnpicklingError, a flipped bit runs), and it looks only at the file of the kernel, not at the functions that
-were inlined into it: edit `exp` and every old kernel keeps the old one. So the files are ours (see cache.py), and
-their names contain a *fingerprint* of everything that the machine code was made from:
+The disk. Numba can keep compiled kernels itself (`cache=True`), but its files are bare pickles (a truncated
+one raises UnpicklingError, a flipped bit runs), and it looks only at the file of the kernel, not at the
+functions that were inlined into it: edit `exp` and every old kernel keeps the old one. So the files are ours
+(see cache.py), and their names contain a *fingerprint* of everything that the machine code was made from:
 
     sha256(bytecode, constants and flags of the kernel and of every jitted function that it reaches,
            the types it is called with, the processor, the versions of Python, Numba and llvmlite)
 
-The bytecode, not the text: a new comment, or a change in another function of the same file, recompiles nothing.
-Loading takes about 1.5 ms a kernel, compiling 60 ms and more. Nothing is read before a kernel's first call, and a
-call with types that were seen before goes straight to the machine code: `jit` returns Numba's own dispatcher.
+The bytecode, not the text: a new comment, or a change in another function of the same file, recompiles
+nothing. Loading takes about 1.5 ms a kernel, compiling 60 ms and more. Nothing is read before a kernel's
+first call, and a call with types that were seen before goes straight to the machine code: `jit` returns
+Numba's own dispatcher.
 
-Source: S. Lam, A. Pitrou, S. Seibert, "Numba: A LLVM-based Python JIT Compiler" (2015); the idea of naming a build
-by the hash of all its inputs: E. Dolstra, "The Purely Functional Software Deployment Model" (2006).
+Source: S. Lam, A. Pitrou, S. Seibert, "Numba: A LLVM-based Python JIT Compiler" (2015); the idea of naming a
+build by the hash of all its inputs: E. Dolstra, "The Purely Functional Software Deployment Model" (2006).
 """
 
 from __future__ import annotations
 
+import functools
 import hashlib
 import pickle
 import sys
@@ -42,12 +44,12 @@ from numba.core.errors import NumbaWarning
 
 from .. import cache
 
-try:  # Numba's internals, the same from 0.61 to 0.68. Without them kernels work and are compiled in every process
+try:  # Numba's internals, the same from 0.61 to 0.68. Without them every process compiles its kernels
     from numba.core.caching import _Cache
     from numba.core.compiler import CompileResult
     from numba.core.serialize import dumps
 except ImportError:
-    _Cache = None
+    _Cache = None  # type: ignore[assignment, misc]
 
 # Numba's settings (environment variables NUMBA_...) that change the code which it makes
 _SETTINGS = ("OPT", "LOOP_VECTORIZE", "SLP_VECTORIZE", "BOUNDSCHECK", "USING_SVML", "DEBUGINFO_DEFAULT")
@@ -56,8 +58,9 @@ _SETTINGS = ("OPT", "LOOP_VECTORIZE", "SLP_VECTORIZE", "BOUNDSCHECK", "USING_SVM
 def jit(function: Callable | None = None, *, accumulate: bool = False, parallel: bool = False) -> Any:
     """Compile `function` with Numba the way every kernel of this library is compiled.
 
-    `accumulate=True`: for loops that do nothing but add up, see above. `parallel=True`: `prange` loops use every
-    core and other Python threads run meanwhile; such a kernel is called through `threads.parallel` only.
+    `accumulate=True`: for loops that do nothing but add up, see above. `parallel=True`: `prange` loops use
+    every core and other Python threads run meanwhile; such a kernel is called through `threads.parallel`
+    only.
 
     >>> @jit
     ... def double(out, x):
@@ -78,39 +81,42 @@ def jit(function: Callable | None = None, *, accumulate: bool = False, parallel:
     return kernel
 
 
-# What a kernel is made from ---------------------------------------------------------------------------------------
+# What a kernel is made from ---------------------------------------------------------------------------------
 def fingerprint(kernel: Any) -> str:
     """A hash of all code that can end up in `kernel`: its own, and that of the functions that it reaches.
 
-    What a function reaches is found where Python would find it: the names in its bytecode, looked up in its closure
-    and its module (and `m.exp` in the module m). Numba freezes numbers and arrays that it finds there, so their
-    values count too.
+    What a function reaches is found where Python would find it: the names in its bytecode, looked up in its
+    closure and its module (and `m.exp` in the module m). Numba freezes numbers and arrays that it finds
+    there, so their values count too.
     """
     digest = hashlib.sha256()
     package = kernel.__module__.partition(".")[0]
-    waiting, seen = [kernel], {id(kernel)}
-    while waiting:
-        reached = waiting.pop(0)
+    seen = [kernel]
+    for reached in seen:  # it grows while it is walked through
         function = _python_function(reached, package)
+        digest.update(_own_code(function))
         options = getattr(reached, "targetoptions", {})
         digest.update(repr([(name, _plain(options[name])) for name in sorted(options)]).encode())
-        digest.update(repr(function.__defaults__).encode())
-        for code in _code_objects(function.__code__):
-            constants = [c for c in code.co_consts if not isinstance(c, types.CodeType)]
-            digest.update(repr((code.co_name, code.co_varnames, code.co_names, code.co_freevars)).encode())
-            digest.update(code.co_code + code.co_exceptiontable + repr(constants).encode())
         for name, value in _reached_values(function):
-            if _python_function(value, package) is not None:
-                if id(value) not in seen:
-                    seen.add(id(value))
-                    waiting.append(value)
-            else:
+            if _python_function(value, package) is None:
                 digest.update(f"{name}={_frozen(value)};".encode())
+            elif not any(value is other for other in seen):
+                seen.append(value)
     return digest.hexdigest()
 
 
-def _python_function(value: Any, package: str) -> types.FunctionType | None:
-    """The Python function behind a jitted function, an intrinsic, or a plain function of our own package."""
+@functools.cache  # exp stands in many kernels
+def _own_code(function: Any) -> bytes:
+    digest = hashlib.sha256(repr(function.__defaults__).encode())
+    for code in _code_objects(function.__code__):
+        constants = [constant for constant in code.co_consts if not isinstance(constant, types.CodeType)]
+        names = (code.co_name, code.co_varnames, code.co_names, code.co_freevars)
+        digest.update(repr((names, constants)).encode() + code.co_code + code.co_exceptiontable)
+    return digest.digest()
+
+
+def _python_function(value: Any, package: str) -> Any:
+    """The Python function behind a jitted function, an intrinsic, or a function of `package`; or None."""
     if isinstance(value, types.FunctionType):
         return value if (value.__module__ or "").partition(".")[0] == package else None
     function = getattr(value, "py_func", None) or getattr(value, "_defn", None)
@@ -148,18 +154,18 @@ def _frozen(value: Any) -> str:
 
 
 def _plain(option: Any) -> str:
-    return repr(sorted(option)) if isinstance(option, (set, frozenset)) else repr(option)  # sets have no order
+    return repr(sorted(option) if isinstance(option, (set, frozenset)) else option)  # sets have no order
 
 
-# The cache that a dispatcher asks -----------------------------------------------------------------------------------
+# The cache that a dispatcher asks ---------------------------------------------------------------------------
 if _Cache is not None:
 
     class KernelCache(_Cache):
-        """Numba's cache interface for one kernel: one checksummed file for each signature, and no index file."""
+        """Numba's cache interface for one kernel: a checksummed file for each signature, and no index."""
 
         def __init__(self, kernel: Any):
             self._kernel = kernel
-            self._fingerprint: str | None = None  # made at the first call, when all that it reaches is defined
+            self._fingerprint = ""  # made at the first call, when all that the kernel reaches is defined
             self._enabled = True
 
         @property
@@ -184,8 +190,8 @@ if _Cache is not None:
             if not self._enabled:
                 return
             if data.library.has_dynamic_globals or any(not lifted.can_cache for lifted in data.lifted):
-                text = f"{self._kernel.__name__} uses addresses of this process: it is recompiled in every one"
-                warnings.warn(text, NumbaWarning, stacklevel=2)
+                text = "uses addresses of this process, so it is compiled again in every one"
+                warnings.warn(f"{self._kernel.__name__} {text}", NumbaWarning, stacklevel=2)
                 return
             cache.write(self._file(sig, data.codegen), dumps(data._reduce()))
 
@@ -200,7 +206,7 @@ if _Cache is not None:
             cache.remove(self._prefix())
 
         def _prefix(self) -> str:
-            if self._fingerprint is None:
+            if not self._fingerprint:
                 self._fingerprint = fingerprint(self._kernel)
             readable = "".join(c if c.isalnum() or c == "_" else "_" for c in self._kernel.__qualname__)[:60]
             return f"{readable}_{self._fingerprint[:16]}_"

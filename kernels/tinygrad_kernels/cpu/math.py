@@ -110,12 +110,14 @@ def _power_of_two_float64(k):
 
 @jit
 def exp_float32(x):
-    """eˣ. 2ᵏ is applied as two factors: one alone would reach neither inf nor the subnormal numbers."""
+    """eˣ. Where it is subnormal, 2ᵏ has no exponent's bits of its own: take 2ᵏ⁺⁶⁴ and scale down."""
     x = float32(89.0) if x > float32(89.0) else x
     x = float32(-104.0) if x < float32(-104.0) else x
     k, e = _exp_core_float32(x)
-    half = int32(k >> int32(1))
-    return (float32(1.0) + e) * _power_of_two_float32(half) * _power_of_two_float32(int32(k - half))
+    small = x < float32(-86.0)
+    scale = _power_of_two_float32(int32(k + (int32(63) if small else int32(-1))))
+    y = (float32(2.0) + float32(2.0) * e) * scale  # 2 eʳ · 2ᵏ⁻¹, for k = 128 is one too large
+    return y * float32(2.0**-64) if small else y
 
 
 @jit
@@ -124,8 +126,10 @@ def exp_float64(x):
     x = 710.0 if x > 710.0 else x
     x = -746.0 if x < -746.0 else x
     k, e = _exp_core_float64(x)
-    half = k >> 1
-    return (1.0 + e) * _power_of_two_float64(half) * _power_of_two_float64(k - half)
+    small = x < -707.0
+    scale = _power_of_two_float64(k + (63 if small else -1))
+    y = (2.0 + 2.0 * e) * scale
+    return y * 2.0**-64 if small else y
 
 
 # tanh

@@ -42,8 +42,8 @@ from tinygrad_kernels.cpu.jit import jit
 from tinygrad_kernels.cpu.matmul_blocks import ROWS, VECTOR_BYTES, VECTORS, move, tile, transpose
 
 K_BLOCK_BYTES = 1024  # a block of the reduction axis: 256 float32
-CELL_ROWS, CELL_COLUMNS = 256, 768
-PACK_A_COLUMNS = 192
+CELL_ROWS, CELL_COLUMNS = 512, 768
+PACK_A_COLUMNS = 96
 PACK_B_ROWS = 9
 PARALLEL_WORK = 2**21  # multiply-adds from which threads pay
 
@@ -99,59 +99,64 @@ def _matrix_vector(out, x, x_at, x_row, x_col, vector, v_at, v_step, m, k):
 
 
 @jit
-def _pack(panel, at, width, x, x_at, across, along, count, depth):
-    """panel[at + p * width + i] = X[min(i, count - 1), p], i < width, p < depth; X has strides across, along."""
-    lanes = VECTOR_BYTES // panel.itemsize
-    if across == 1:
-        for i in range(0, width, lanes):
-            for p in range(depth):
-                move(panel, at + p * width + i, x, x_at + p * along + i, count - i, width - i)
+def _pack(target, at, width, x, x_at, across, along, count, depth):
+    """Copy X into panels of `width`: X[i, p] goes to target[at + i // width * width * depth + p * width + i % width].
+
+    i < count runs along a panel's row, p < depth from row to row; X has the strides `across` and `along`. What a
+    last, ragged panel holds beyond `count` is never used, but is written: it must not be memory that looks like
+    a signalling nan or a slow subnormal.
+    """
+    lanes = VECTOR_BYTES // target.itemsize
+    piece = min(width, lanes)
+    if across == 1:  # whole rows of X are read: long straight lines, which the processor fetches ahead
+        for p in range(depth):
+            for i in range(0, count, piece):
+                place = at + (i - i % width) * depth + p * width + i % width
+                move(target, place, x, x_at + p * along + i, min(piece, count - i), piece)
         return
-    whole = depth // lanes * lanes if along == 1 else 0  # done by vector transposes: 4 times faster
-    for i in range(0, width, ROWS):
-        row = min(i, count - 1)
+    whole = depth // lanes * lanes if along == 1 else 0  # by transposes of ROWS x lanes
+    for i in range(0, count, ROWS):
+        place, row = at + (i - i % width) * depth + i % width, x_at + i * across
         for p in range(0, whole, lanes):
-            transpose(panel, at + p * width + i, width, x, x_at + row * across + p, across, count - row)
-    for p in range(whole, depth):
-        for i in range(width):
-            panel[at + p * width + i] = x[x_at + min(i, count - 1) * across + p * along]
+            transpose(target, place + p * width, width, x, row + p, across, count - i)
+        for p in range(whole, depth):
+            for r in range(min(ROWS, count - i)):
+                target[place + p * width + r] = x[row + r * across + p * along]
 
 
 @jit
 def _multiply(out, c_at, c_row, a, a_at, a_row, a_col, b, b_at, b_row, b_col, m, n, k):
     """C = A @ B on one thread, C[i, j] being out[c_at + i * c_row + j]. k = 0 gives zeros."""
     lanes = VECTOR_BYTES // out.itemsize
+    width = VECTORS * lanes
     blocks = (k * out.itemsize + K_BLOCK_BYTES - 1) // K_BLOCK_BYTES
-    k_step = (k + blocks - 1) // blocks if k > 0 else 1  # blocks of equal length
-    line = 64 // out.itemsize  # a panel starts on a cache line: no vector of it straddles two
-    pack_a = n >= PACK_A_COLUMNS
-    pack_b = m >= PACK_B_ROWS or b_col != 1
-    panel = np.empty(k_step * VECTORS * lanes + line if pack_b or n % lanes != 0 else 0, out.dtype)
-    panel_at = -np.int64(panel.ctypes.data) % 64 // out.itemsize
-    strips = np.empty((m + ROWS) * k_step if pack_a else 0, out.dtype)
+    step = (k + blocks - 1) // blocks if k > 0 else 1  # blocks of equal length
+    pack_a, pack_b = n > PACK_A_COLUMNS, m > 64 or b_col != 1 or n % lanes != 0
+    strips = np.empty((m + ROWS) * step if pack_a else 0, out.dtype)
+    panels = np.empty((n + 2 * width) * step if pack_b else 0, out.dtype)
+    line = -np.int64(panels.ctypes.data) % 64 // out.itemsize  # a vector should not straddle two cache lines
 
-    for p in range(0, max(k, 1), k_step):
-        depth = min(k_step, k - p)
+    for p in range(0, max(k, 1), step):
+        depth = min(step, k - p)
         left, l_at, l_strip, l_row, l_col = a, a_at + p * a_col, ROWS * a_row, a_row, a_col
         if pack_a:
-            for i in range(0, m, ROWS):
-                _pack(strips, i * depth, ROWS, a, l_at + i * a_row, a_row, a_col, min(ROWS, m - i), depth)
+            _pack(strips, 0, ROWS, a, l_at, a_row, a_col, m, depth)
             left, l_at, l_strip, l_row, l_col = strips, 0, ROWS * depth, 1, ROWS
-        for j in range(0, n, VECTORS * lanes):
-            columns = min(n - j, VECTORS * lanes)
-            vectors = (columns + lanes - 1) // lanes
-            right, r_at, r_row = b, b_at + p * b_row + j * b_col, b_row
-            if pack_b or columns % lanes != 0:
-                _pack(panel, panel_at, vectors * lanes, b, r_at, b_col, b_row, columns, depth)
-                right, r_at, r_row = panel, panel_at, vectors * lanes
+        right, r_at, r_panel, r_row = b, b_at + p * b_row, width, b_row
+        if pack_b:
+            _pack(panels, line, width, b, r_at, b_col, b_row, n, depth)
+            right, r_at, r_panel, r_row = panels, line, width * depth, width
+        for j in range(0, n, width):
+            columns = n - j
             for i in range(0, m, ROWS):
-                c, rows, first, at = c_at + i * c_row + j, m - i, p == 0, l_at + i // ROWS * l_strip
-                if vectors == 3:
-                    tile(3, out, c, c_row, rows, columns, first, left, at, l_row, l_col, right, r_at, r_row, depth)
-                elif vectors == 2:
-                    tile(2, out, c, c_row, rows, columns, first, left, at, l_row, l_col, right, r_at, r_row, depth)
+                c, rows, at = c_at + i * c_row + j, m - i, l_at + i // ROWS * l_strip
+                if columns > 2 * lanes:
+                    tile(3, out, c, c_row, rows, columns, p == 0, left, at, l_row, l_col, right, r_at, r_row, depth)
+                elif columns > lanes:
+                    tile(2, out, c, c_row, rows, columns, p == 0, left, at, l_row, l_col, right, r_at, r_row, depth)
                 else:
-                    tile(1, out, c, c_row, rows, columns, first, left, at, l_row, l_col, right, r_at, r_row, depth)
+                    tile(1, out, c, c_row, rows, columns, p == 0, left, at, l_row, l_col, right, r_at, r_row, depth)
+            r_at += r_panel
 
 
 @jit

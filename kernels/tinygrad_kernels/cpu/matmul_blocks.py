@@ -137,7 +137,7 @@ def tile(typing, vectors, c, c_at, c_row, m, n, first, a, a_at, a_row, a_col, b,
         sums = [[cgutils.alloca_once_value(builder, v.zero) for _ in columns] for _ in rows]
         for c_i in c_rows:
             for j in columns:
-                pass
+                v.prefetch(builder.gep(c_i, [_INT(j * v.lanes)]))
 
         with cgutils.for_range(builder, k) as loop:
             b_p = builder.gep(b_start, [builder.mul(loop.index, b_row)])

@@ -1,28 +1,32 @@
-"""Threads: when a kernel uses every core, and the three ways in which that could end the process.
+"""Threads: when a kernel uses every core, and what can go wrong with them.
 
-Problem. `prange` shares the turns of a loop among the cores. Starting the threads costs 1 to 3 microseconds: more
-than a small loop takes, nothing for a large one. So an operation has two kernels, and looks at the size:
+Problem. `prange` shares the turns of a loop among the cores. Starting the threads costs 1 to 3 microseconds:
+more than a small loop takes, nothing for a large one. So an operation has two kernels, and looks at the size:
 
     from                          add, float32, microseconds
     PARALLEL_FROM = 65536         elements        16 k   64 k   256 k   1 M
     elements on the               one thread       1.0    3.5    20      85
     parallel one is used          two threads      1.9    3.2    11      50
 
-Under `prange` lies one of three *threading layers*: tbb, omp (OpenMP), workqueue. Numba takes the first one that is
-installed, in this order, unless NUMBA_THREADING_LAYER chooses. All three have a catch, and `parallel` guards it:
+Under `prange` lies one of three *threading layers*: tbb, omp (OpenMP), workqueue. Numba takes the first one
+that is installed, in this order, unless NUMBA_THREADING_LAYER chooses. They have catches, and `parallel`
+guards them:
 
-- *fork.* A child made by fork() has only one of its parent's threads, while the memory says that all are there. GNU
-  OpenMP notices and kills the child; `multiprocessing` then waits for it forever. So a child whose parent has
-  started the threads runs the serial kernels. (Starting workers by "spawn" gives them threads of their own.)
-- *Two Python threads at once.* workqueue aborts the process. So its launches take a lock. omp and tbb need none.
-- *The number of threads* is kept by Numba for each Python thread apart. PyTorch's is one for the whole process: ours
-  is told to Numba at the launch, in the thread that launches.
+- *fork.* A child made by fork() has only one of its parent's threads, while the memory says that all are
+  there. GNU OpenMP notices and kills the child; `multiprocessing` then waits for it forever. So a child whose
+  parent has started the threads runs the serial kernels. (Starting workers by "spawn" gives them threads of
+  their own.)
+- *Two Python threads at once.* workqueue aborts the process. So its launches take a lock. omp and tbb need
+  none.
+- *The number of threads* is kept by Numba for each Python thread apart. PyTorch's is one for the whole
+  process: ours is told to Numba at the launch, in the thread that launches.
 
-Rule for kernels: what is computed depends on the *sizes* only. The loop is cut into the same blocks, added up in the
-same order, for any number of threads; so the serial and the parallel kernel agree bit for bit, and either may run.
+Rule for kernels: what is computed depends on the *sizes* only. The loop is cut into the same blocks, added up
+in the same order, for any number of threads; so the serial and the parallel kernel agree bit for bit, and
+either may run.
 
-Source: OpenMP Architecture Review Board, OpenMP Application Programming Interface 5.2 (2021), for parallel regions;
-the POSIX standard (IEEE 1003.1-2017), `fork`, for what becomes of threads.
+Source: OpenMP Architecture Review Board, OpenMP Application Programming Interface 5.2 (2021), for parallel
+regions; the POSIX standard (IEEE 1003.1-2017), `fork`, for what becomes of threads.
 """
 
 from __future__ import annotations
@@ -34,13 +38,15 @@ from collections.abc import Callable
 from typing import Any
 
 import numba
+from numba.core import config
 from numba.np.ufunc import parallel as numba_threads
 
 PARALLEL_FROM = 65536  # elements
 
-_most = numba.config.NUMBA_NUM_THREADS  # that Numba can start: NUMBA_NUM_THREADS, or the number of cores
+# How many Numba can start: NUMBA_NUM_THREADS, or the number of cores
+_most: int = config.NUMBA_NUM_THREADS  # type: ignore[attr-defined]
 _wanted = _most  # what set_num_threads asked for
-_serial = _most == 1  # run the serial kernels: one thread is wanted, or this is a child that must not start any
+_serial = _most == 1  # run the serial kernels: one thread is wanted, or this child must not start any
 _forked = False  # this process is such a child
 _free = False  # the threading layer is known to take launches from several Python threads at once
 _one_at_a_time = threading.Lock()
@@ -48,7 +54,7 @@ _told = threading.local()  # .number: what Numba was last told in this Python th
 
 
 def parallel(kernel: Callable[..., Any], serial: Callable[..., Any]) -> Callable[..., Any]:
-    """A function that runs `kernel`, compiled with @jit(parallel=True), where threads may be started, else `serial`.
+    """A function that runs `kernel` (made by @jit(parallel=True)) where threads may start, else `serial`.
 
     Both take the same arguments and must give the same bits. Call it for PARALLEL_FROM elements or more.
 
@@ -83,7 +89,7 @@ def parallel(kernel: Callable[..., Any], serial: Callable[..., Any]) -> Callable
 
 
 def get_num_threads() -> int:
-    """The number of threads that large operations may use: that of the cores, until `set_num_threads` is called.
+    """The number of threads that large operations may use: one a core, until `set_num_threads` is called.
 
     >>> get_num_threads() >= 1
     True
@@ -113,7 +119,7 @@ def set_num_threads(number: int) -> None:
 
 
 def _launch_alone(kernel: Callable[..., Any], arguments: tuple[Any, ...]) -> Any:
-    """Launch while no other Python thread does: under workqueue, and until the first launch shows which layer it is."""
+    """Launch while no other Python thread does: under workqueue, and until a first launch shows the layer."""
     global _free
     with _one_at_a_time:
         try:

@@ -1,0 +1,110 @@
+"""Changing a tensor in place, and staying honest about gradients.
+
+An operation in place (`x += y`) writes its result into the memory of x. Three things can go wrong, and each is met:
+
+  - a node has saved the old x for its derivative: the version of the memory is counted up, and the node will refuse;
+  - x is a leaf that requires a gradient: there would be no leaf left to give it to, so this is an error (wrap an
+    update of parameters in no_grad());
+  - other tensors share the memory: their graphs say how the *old* elements came about. If the change is
+    recorded they get a `Stale` node, which refuses to be differentiated.
+
+Recorded or not, x itself is then the result of the operation, with a node like any other result.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from ..graph import Leaf, Stale, mode, share
+from .launch import compute
+from .plan import ElementwiseNode, Operation, apply, plan_for
+from .shape import copy_into
+
+if TYPE_CHECKING:
+    from ..tensors import Tensor
+
+
+def apply_in_place(operation: Operation, x: Tensor, *others: Any) -> Tensor:
+    """x becomes operation(x, *others). The shape and the dtype of x stay."""
+    operands = (x, *others)
+    plan = plan_for(operation, operands)
+    if plan.shape != x.shape:
+        raise RuntimeError(
+            f"output with shape {list(x.shape)} doesn't match the broadcast shape {list(plan.shape)}: an operation in "
+            "place cannot make its tensor larger"
+        )
+    if plan.kind.dtype.category > x.kind.dtype.category:
+        raise RuntimeError(
+            f"result type {plan.kind.dtype.name} can't be cast to the desired output type {x.kind.dtype.name}: "
+            f"write the result as a new tensor, or convert with .to({plan.kind.dtype.name}) first"
+        )
+    name = operation.name + "_"
+    if begin_change(x, name, others):
+        return _recorded(operation, x, others, name)
+    if plan.kernel is None or x.flat is None or plan.kind is not x.kind or any(_may_overlap(x, y) for y in others):
+        copy_into(x, compute(operation.forward, operands, plan.arithmetic, x.kind))
+    else:
+        plan.kernel(x.flat, x.flat, *[y.flat if isinstance(y, Tensor) else plan.number(y) for y in others])
+    share(x).version += 1
+    return x
+
+
+def _recorded(operation: Operation, x: Tensor, others: tuple, name: str) -> Tensor:
+    """The same in the graph: compute a result, move it into x's memory, and let x take over its node."""
+    before = Tensor(x.flat, x.shape, x.kind, x.node)  # x as the node will remember it
+    before.view, before.shared = x.view, share(x)
+    result = apply(operation, before, *others)
+    if result.kind is not x.kind:
+        result = result.to_kind(x.kind)
+    copy_into(x, result)
+    end_change(x, name)
+    x.node = node = result.node
+    if isinstance(node, ElementwiseNode) and node.out_shared is not None:
+        # it saved its result, which now lives in x's memory: watch that instead
+        node.buffers = (*node.buffers[:-1], x.flat) if node.buffers is not None and x.flat is not None else node.buffers
+        if x.flat is not None:
+            node.versions += x.shared.version - node.out_shared.version
+            node.out_shared = x.shared
+    return x
+
+
+def _may_overlap(x: Tensor, y: Any) -> bool:
+    """Would writing x element by element disturb y before it is read? Or is y not contiguous?"""
+    if not isinstance(y, Tensor) or y is x:
+        return False
+    return y.flat is None or (y.shared is not None and y.shared is x.shared)
+
+
+def begin_change(x: Tensor, name: str, others: tuple = ()) -> bool:
+    """Checks before x is changed in place; must the change be recorded?"""
+    if x.flat is None and any(n > 1 and not s for n, s in zip(x.shape, x.view[2], strict=True)):
+        raise RuntimeError(
+            "unsupported operation: more than one element of the written-to tensor refers to a single memory "
+            f"location. Please clone() the tensor before {name}"
+        )
+    if not mode.grad:
+        return False
+    if x.node is None and not any(isinstance(y, Tensor) and y.node is not None for y in others):
+        return False
+    if type(x.node) is Leaf:
+        raise RuntimeError(
+            f"a leaf Variable that requires grad is being used in an in-place operation ({name}). "
+            "Wrap an update of parameters in `with no_grad():`, or work on a clone()"
+        )
+    if x.is_view():
+        raise RuntimeError(
+            f"{name} on a view of a tensor that takes part in a graph is not supported: change the tensor itself "
+            "(x[i] = ...), or write the result as a new tensor"
+        )
+    return True
+
+
+def end_change(x: Tensor, name: str, recorded: bool = True) -> None:
+    """Count the change; if it is recorded, the graphs of other tensors on the same memory are out of date."""
+    shared = share(x)
+    shared.version += 1
+    if recorded:
+        for reference in shared.tensors:
+            y = reference()
+            if y is not None and y is not x:
+                y.node = Stale(y.node, name)

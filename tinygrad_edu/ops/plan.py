@@ -1,0 +1,323 @@
+"""An elementwise operation, prepared: from the second time on, `x * y` is a look-up and a kernel.
+
+A `Plan` belongs to one operation on operands of certain kinds and shapes, all contiguous (or numbers). It knows the
+kernel, the shape and kind of the result, and for the way back one function per operand that turns a cotangent and the
+saved buffers into the operand's gradient. Operands that are strided take the general way, `apply`.
+
+The node of an operation keeps only what the derivatives of those operands that need one will ask for, and the
+versions of what it keeps (graph.py says why).
+
+Source: A. Griewank, A. Walther, Evaluating Derivatives, 2nd edition, 2008, chapter 3 (reverse mode); for the sum that
+undoes a broadcast, R. Frostig, M. Johnson, C. Leary, Compiling machine learning programs via high-level tracing, 2018.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from operator import itemgetter
+from typing import TYPE_CHECKING, Any
+
+from tinygrad_kernels import calculus
+from tinygrad_kernels.expr import Formula, backward_formulas, forward_formula, inputs_of, walk
+
+from ..dtypes import BOOL, NUMBERS, Kind, bool_, default_float, kind_of, result_dtype
+from ..graph import Node, freed, mode, share
+from .launch import compute, launch
+from .strides import Size
+
+if TYPE_CHECKING:
+    from ..tensors import Tensor
+
+
+class Operation:
+    """What the Tensor side keeps of one operation of the calculus: its traced formulas, and its plans.
+
+    `pulls[i]` is the formula of operand i's cotangent (None: it has none), over the names that `picks[i]` selects from
+    (g, operands..., out). `keeps[mask]` says which of (operands..., out) must be saved if the operands whose bits are
+    set in `mask` need a gradient.
+    """
+
+    def __init__(self, op: type[calculus.Elementwise]) -> None:
+        self.op, self.name = op, op.name
+        self.node_name = f"{op.__name__}Backward0"
+        self.forward = forward_formula(op)
+        self.pulls = backward_formulas(op)
+        self.names = ("g", *self.forward.inputs, "out")
+        self.picks = tuple(p and tuple(self.names.index(n) for n in p.inputs) for p in self.pulls)
+        self.passes = tuple(p is not None and p.outputs[0].op == "input" for p in self.pulls)
+        self.keeps = [self._keep(mask) for mask in range(2**op.arity)]
+        self.plans: dict[tuple, Plan] = {}
+
+    def _keep(self, mask: int) -> tuple[bool, ...]:
+        needed: set[str] = set()
+        for i, pull in enumerate(self.pulls):
+            if mask >> i & 1 and pull is not None:
+                needed |= inputs_of(pull.outputs)
+        return tuple(name in needed for name in self.names[1:])
+
+
+class Plan:
+    """One operation on contiguous operands of certain kinds and shapes: see the top of the file."""
+
+    __slots__ = ("operation", "kernel", "size", "shape", "kind", "arithmetic", "number", "targets", "flat_g", "one_g")
+
+    def __init__(self, operation: Operation, operands: tuple) -> None:
+        self.operation = operation
+        self.arithmetic = arithmetic_kind(operation, operands)
+        self.kind = result_kind(operation, self.arithmetic)
+        found = launch(operation.forward, operands, self.arithmetic, self.kind)
+        assert found.direct is not None or not all(_has_buffer(x) for x in operands)
+        self.kernel, self.size, self.shape, self.number = found.direct, found.size, found.shape, found.number
+        self.targets = tuple((x.shape, x.kind) if isinstance(x, Tensor) else None for x in operands)
+        self.flat_g: list[Callable | None] = [None] * len(operands)  # made when a gradient first comes this way
+        self.one_g: list[Callable | None] = [None] * len(operands)
+
+    def make_pull(self, i: int, g: Tensor, values: tuple) -> Callable[[Tensor, tuple], Tensor]:
+        """The function (g, buffers of (g, operands..., out)) -> cotangent of operand i, for a g laid out like this one."""
+        operation = self.operation
+        target, kind = self.targets[i]
+        if operation.passes[i] and target == self.shape and kind is self.kind:
+            return lambda g, values: g
+        formula, picks = operation.pulls[i], operation.picks[i]
+        whole = (g, *map(self._as_operand, values[1:], (*self.targets, (self.shape, self.kind))))
+        chosen = tuple(whole[k] for k in picks)
+        found = launch(formula, chosen, self.arithmetic, kind, target)
+        if found.direct is None:
+
+            def pull(g: Tensor, values: tuple) -> Tensor:
+                whole = (g, *map(self._as_operand, values[1:], (*self.targets, (self.shape, self.kind))))
+                operands = tuple(whole[k] for k in picks)
+                return Tensor(found.run(operands, None), found.shape, kind)
+
+            return pull
+        kernel, size, shape = found.direct, found.size, Size(target)
+        if len(picks) == 1:
+            (only,) = picks
+
+            def pull(g: Tensor, values: tuple) -> Tensor:
+                out = kind.empty(size)
+                kernel(out, values[only])
+                return Tensor(out, shape, kind)
+
+            return pull
+        pick = itemgetter(*picks)
+
+        def pull(g: Tensor, values: tuple) -> Tensor:
+            out = kind.empty(size)
+            kernel(out, *pick(values))
+            return Tensor(out, shape, kind)
+
+        return pull
+
+    @staticmethod
+    def _as_operand(buffer: Any, target: tuple | None) -> Any:
+        """A saved buffer as the tensor it came from; a number, or what was not saved, as it is."""
+        return buffer if target is None or buffer is None else Tensor(buffer, *target)
+
+
+def _has_buffer(x: Any) -> bool:
+    return not isinstance(x, Tensor) or x.flat is not None
+
+
+class ElementwiseNode(Node):
+    """One elementwise operation in the graph, on contiguous operands.
+
+    `buffers` are those of (operands..., out), None in place of what is not needed; `operands` the saved tensors
+    themselves. `versions` is the sum of the versions of all that is saved: they only grow, so one number is enough to
+    see a change.
+    """
+
+    __slots__ = ("plan", "buffers", "operands", "versions", "out_shared")
+
+    buffers: tuple | None
+
+    def __init__(self, plan: Plan, parents: tuple, operands: tuple, out: Tensor) -> None:
+        self.parents, self.plan = parents, plan
+        mask = 0
+        for i, parent in enumerate(parents):
+            if parent is not None:
+                mask |= 1 << i
+        keep = plan.operation.keeps[mask]
+        versions = 0
+        buffers, kept = [], []
+        for x, wanted in zip(operands, keep, strict=False):
+            if not wanted:
+                x = buffer = None
+            elif isinstance(x, Tensor):
+                buffer = x.flat
+                if x.shared is not None:
+                    versions += x.shared.version
+            else:
+                buffer = plan.number(x)
+            buffers.append(buffer)
+            kept.append(x)
+        self.out_shared = None
+        if keep[-1]:
+            buffers.append(out.flat)
+            self.out_shared = share(out)
+            versions += self.out_shared.version
+        else:
+            buffers.append(None)
+        self.versions, self.operands, self.buffers = versions, kept, tuple(buffers)
+
+    def name(self) -> str:
+        return self.plan.operation.node_name
+
+    def release(self) -> None:
+        self.buffers = self.operands = self.out_shared = None
+
+    def pull(self, g: Tensor, graph: bool) -> tuple[Tensor | None, ...] | list[Tensor | None]:
+        if self.buffers is None:
+            raise freed(self)
+        self.check()
+        if graph:
+            return self.pull_graph(g)
+        plan = self.plan
+        pulls = plan.flat_g
+        buffer = g.flat
+        if buffer is None:
+            if any(g.view[2]):
+                g = g.contiguous()
+                buffer = g.flat
+            else:  # one number, expanded
+                pulls, (base, offset, _) = plan.one_g, g.view
+                buffer = base[offset : offset + 1]
+        values = (buffer, *self.buffers)
+        found: list[Tensor | None] = []
+        for i, parent in enumerate(self.parents):
+            if parent is None:
+                found.append(None)
+                continue
+            pull = pulls[i]
+            if pull is None:
+                pull = pulls[i] = plan.make_pull(i, g, values)
+            found.append(pull(g, values))
+        return found
+
+    def check(self) -> None:
+        """Refuse if something saved has been changed in place since."""
+        versions = 0
+        for x in self.operands:
+            if isinstance(x, Tensor) and x.shared is not None:
+                versions += x.shared.version
+        if self.out_shared is not None:
+            versions += self.out_shared.version
+        if versions != self.versions:
+            raise RuntimeError(
+                "one of the variables needed for gradient computation has been modified by an inplace operation: "
+                f"{self.name()} saved tensors of shape {[list(t[0]) for t in self.plan.targets if t]} (operands) and "
+                f"{list(self.plan.shape)} (result), and one of them was changed before backward(). Write the change "
+                "as a new tensor (y = y + 1, not y += 1), or change a clone()"
+            )
+
+    def pull_graph(self, g: Tensor) -> tuple[Tensor | None, ...]:
+        """The cotangents as differentiable tensors: the traced formulas, evaluated operation by operation."""
+        plan, operation = self.plan, self.plan.operation
+        assert self.buffers is not None
+        whole = dict(zip(operation.names, (g, *self.operands, None), strict=True))
+        if self.buffers[-1] is not None:
+            whole["out"] = Tensor(self.buffers[-1], plan.shape, plan.kind, self)
+        found: list[Tensor | None] = []
+        for i, parent in enumerate(self.parents):
+            formula = operation.pulls[i]
+            if parent is None or formula is None:
+                found.append(None)
+                continue
+            target, kind = plan.targets[i]
+            found.append(evaluate(formula, whole).sum_to(target).to_kind(kind))
+        return tuple(found)
+
+
+def evaluate(formula: Formula, values: dict[str, Any]) -> Any:
+    """Read a traced formula on tensors. Each operation is one of Tensor's, so the result has a graph."""
+    done: dict[int, Any] = {}
+    for e in walk(formula.outputs):
+        if e.op == "input":
+            done[id(e)] = values[e.value]
+        elif e.op == "const":
+            done[id(e)] = e.value
+        else:
+            done[id(e)] = apply(OPERATIONS[e.op], *(done[id(a)] for a in e.args))
+    return done[id(formula.outputs[0])]
+
+
+def apply(operation: Operation, *operands: Any) -> Any:
+    """The operation on any mix of tensors and Python numbers, of any dtypes, shapes and layouts."""
+    if not any(isinstance(x, Tensor) for x in operands):
+        return operation.op.forward(*(float(x) for x in operands))
+    plan = plan_for(operation, operands)
+    recorded = mode.grad and operation.op.differentiable
+    parents: tuple[Node | None, ...] = ()
+    if recorded:
+        parents = tuple(
+            x.node if isinstance(x, Tensor) and p is not None else None
+            for x, p in zip(operands, operation.pulls, strict=True)
+        )
+        recorded = any(p is not None for p in parents)
+    if plan.kernel is None or not all(_has_buffer(x) for x in operands):
+        if recorded:  # a node holds buffers: a strided operand is copied, in the graph
+            return apply(operation, *(x.contiguous() if isinstance(x, Tensor) else x for x in operands))
+        return compute(operation.forward, operands, plan.arithmetic, plan.kind)
+    out = Tensor(plan.kind.empty(plan.size), plan.shape, plan.kind)
+    plan.kernel(out.flat, *[x.flat if isinstance(x, Tensor) else plan.number(x) for x in operands])
+    if recorded:
+        out.node = ElementwiseNode(plan, parents, operands, out)
+    return out
+
+
+def plan_for(operation: Operation, operands: tuple) -> Plan:
+    """The plan for operands of these kinds and shapes, made when they are first seen."""
+    key: list[Any] = []
+    for x in operands:
+        if isinstance(x, Tensor):
+            key.append(x.kind)
+            key.append(x.shape)
+        else:
+            key.append(type(x))
+    found = operation.plans.get(tuple(key))
+    if found is None:
+        if operation.name == "pow" and type(operands[1]) is int and operands[1] < 0:
+            check_integer_power(operands[0])
+        found = Plan(operation, operands)
+        if not all(_has_buffer(x) for x in operands):
+            return found  # made for a strided layout: the next operands may have another
+        if len(operation.plans) > 2048:
+            operation.plans.clear()
+        operation.plans[tuple(key)] = found
+    return found
+
+
+def check_integer_power(x: Any) -> None:
+    if isinstance(x, Tensor) and not x.kind.dtype.is_floating_point:
+        raise RuntimeError("Integers to negative integer powers are not allowed. Use x.float() ** y")
+
+
+def result_kind(operation: Operation, arithmetic: Kind) -> Kind:
+    return kind_of(bool_, arithmetic.device) if operation.op.predicate else arithmetic
+
+
+def arithmetic_kind(operation: Operation, operands: tuple) -> Kind:
+    """The kind in which it is computed: the operands' common dtype, a float one where the operation needs it."""
+    for x in operands:
+        if not isinstance(x, Tensor) and type(x) not in NUMBERS:
+            raise TypeError(
+                f"{operation.name}(): expected tensors and numbers, got {type(x).__name__}"
+                + (" (make it a tensor first: from_numpy(array))" if type(x).__module__ == "numpy" else "")
+            )
+    tensors = [x for x in operands if isinstance(x, Tensor)]
+    device = tensors[0].kind.device
+    for x in tensors:
+        if x.kind.device != device:
+            raise RuntimeError(
+                "Expected all tensors to be on the same device, but found at least two devices, "
+                f"{device} and {x.kind.device}! Move one of them with .to('{device}')"
+            )
+    dtype = result_dtype(operands[1:] if operation.name == "where" else operands)
+    if operation.op.floating and not dtype.is_floating_point:
+        dtype = default_float
+    if dtype.category == BOOL and operation.name in ("sub", "neg"):
+        raise RuntimeError("Subtraction, the `-` operator, with a bool tensor is not supported. Use x != y, or x.int()")
+    return kind_of(dtype, device)
+
+
+OPERATIONS = {name: Operation(op) for name, op in calculus.OPERATIONS.items()}
