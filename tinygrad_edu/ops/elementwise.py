@@ -58,9 +58,18 @@ def binary(op: type[calculus.Elementwise]) -> Callable[[Tensor, Any], Tensor]:
 def reflected(op: type[calculus.Elementwise]) -> Callable[[Tensor, Any], Tensor]:
     """The method for `number op tensor`."""
     operation = OPERATIONS[op.name]
+    plans = operation.plans
 
     def method(y: Tensor, x: Any) -> Tensor:
-        return apply(operation, x, y) if type(x) in NUMBERS else NotImplemented
+        plan = plans.get((type(x), y.kind, y.shape))
+        if plan is None or y.flat is None:
+            return apply(operation, x, y) if type(x) in NUMBERS else NotImplemented
+        buffer = plan.kind.empty(plan.size)
+        plan.kernel(buffer, plan.number(x), y.flat)
+        out = Tensor(buffer, plan.shape, plan.kind)
+        if y.node is not None and mode.grad:
+            out.node = ElementwiseNode(plan, (None, y.node), (x, y), out)
+        return out
 
     return _described(method, op)
 

@@ -24,9 +24,9 @@ if TYPE_CHECKING:
     from ..tensors import Tensor
 
 
-def apply_in_place(operation: Operation, x: Tensor, *others: Any) -> Tensor:
-    """x becomes operation(x, *others). The shape and the dtype of x stay."""
-    operands = (x, *others)
+def apply_in_place(operation: Operation, x: Tensor, y: Any) -> Tensor:
+    """x becomes operation(x, y). The shape and the dtype of x stay."""
+    operands = (x, y)
     plan = plan_for(operation, operands)
     if plan.shape != x.shape:
         raise RuntimeError(
@@ -39,21 +39,21 @@ def apply_in_place(operation: Operation, x: Tensor, *others: Any) -> Tensor:
             f"write the result as a new tensor, or convert with .to({plan.kind.dtype.name}) first"
         )
     name = operation.name + "_"
-    if begin_change(x, name, others):
-        return _recorded(operation, x, others, name)
-    if plan.kernel is None or x.flat is None or plan.kind is not x.kind or any(_may_overlap(x, y) for y in others):
+    if begin_change(x, name, y):
+        return _recorded(operation, x, y, name)
+    if plan.kernel is None or x.flat is None or plan.kind is not x.kind or _may_overlap(x, y):
         copy_into(x, compute(operation.forward, operands, plan.arithmetic, x.kind))
     else:
-        plan.kernel(x.flat, x.flat, *[y.flat if isinstance(y, Tensor) else plan.number(y) for y in others])
+        plan.kernel(x.flat, x.flat, y.flat if isinstance(y, Tensor) else plan.number(y))
     share(x).version += 1
     return x
 
 
-def _recorded(operation: Operation, x: Tensor, others: tuple, name: str) -> Tensor:
+def _recorded(operation: Operation, x: Tensor, y: Any, name: str) -> Tensor:
     """The same in the graph: compute a result, move it into x's memory, and let x take over its node."""
     before = Tensor(x.flat, x.shape, x.kind, x.node)  # x as the node will remember it
     before.view, before.shared = x.view, share(x)
-    result = apply(operation, before, *others)
+    result = apply(operation, before, y)
     if result.kind is not x.kind:
         result = result.to_kind(x.kind)
     copy_into(x, result)
@@ -75,8 +75,8 @@ def _may_overlap(x: Tensor, y: Any) -> bool:
     return y.flat is None or (y.shared is not None and y.shared is x.shared)
 
 
-def begin_change(x: Tensor, name: str, others: tuple = ()) -> bool:
-    """Checks before x is changed in place; must the change be recorded?"""
+def begin_change(x: Tensor, name: str, source: Any = None) -> bool:
+    """Checks before x is changed in place (by what `source` has); must the change be recorded?"""
     if x.flat is None and any(n > 1 and not s for n, s in zip(x.shape, x.view[2], strict=True)):
         raise RuntimeError(
             "unsupported operation: more than one element of the written-to tensor refers to a single memory "
@@ -84,7 +84,7 @@ def begin_change(x: Tensor, name: str, others: tuple = ()) -> bool:
         )
     if not mode.grad:
         return False
-    if x.node is None and not any(isinstance(y, Tensor) and y.node is not None for y in others):
+    if x.node is None and (not isinstance(source, Tensor) or source.node is None):
         return False
     if type(x.node) is Leaf:
         raise RuntimeError(

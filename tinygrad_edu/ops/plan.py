@@ -45,15 +45,16 @@ class Operation:
         self.names = ("g", *self.forward.inputs, "out")
         self.picks = tuple(p and tuple(self.names.index(n) for n in p.inputs) for p in self.pulls)
         self.passes = tuple(p is not None and p.outputs[0].op == "input" for p in self.pulls)
-        self.keeps = [self._keep(mask) for mask in range(2**op.arity)]
+        self.keeps = [self._keep(mask) for mask in range(2**op.arity)]  # None: nothing at all
         self.plans: dict[tuple, Plan] = {}
 
-    def _keep(self, mask: int) -> tuple[bool, ...]:
+    def _keep(self, mask: int) -> tuple[bool, ...] | None:
         needed: set[str] = set()
         for i, pull in enumerate(self.pulls):
             if mask >> i & 1 and pull is not None:
                 needed |= inputs_of(pull.outputs)
-        return tuple(name in needed for name in self.names[1:])
+        found = tuple(name in needed for name in self.names[1:])
+        return found if any(found) else None
 
 
 class Plan:
@@ -119,6 +120,9 @@ def _has_buffer(x: Any) -> bool:
     return not isinstance(x, Tensor) or x.flat is not None
 
 
+NOTHING = (None, None, None, None)
+
+
 class ElementwiseNode(Node):
     """One elementwise operation in the graph, on contiguous operands.
 
@@ -138,20 +142,26 @@ class ElementwiseNode(Node):
             if parent is not None:
                 mask |= 1 << i
         keep = plan.operation.keeps[mask]
+        self.out_shared = None
+        self.versions = 0
+        if keep is None:  # a linear operation
+            self.operands = self.buffers = NOTHING[: len(operands) + 1]
+            return
         versions = 0
-        buffers, kept = [], []
-        for x, wanted in zip(operands, keep, strict=False):
+        buffers: list[Any] = []
+        kept: list[Any] = []
+        for x, wanted in zip(operands, keep):  # noqa: B905  (keep has one more, for the result)
             if not wanted:
-                x = buffer = None
+                buffers.append(None)
+                kept.append(None)
             elif isinstance(x, Tensor):
-                buffer = x.flat
+                buffers.append(x.flat)
+                kept.append(x)
                 if x.shared is not None:
                     versions += x.shared.version
             else:
-                buffer = plan.number(x)
-            buffers.append(buffer)
-            kept.append(x)
-        self.out_shared = None
+                buffers.append(plan.number(x))
+                kept.append(x)
         if keep[-1]:
             buffers.append(out.flat)
             self.out_shared = share(out)
@@ -169,7 +179,8 @@ class ElementwiseNode(Node):
     def pull(self, g: Tensor, graph: bool) -> tuple[Tensor | None, ...] | list[Tensor | None]:
         if self.buffers is None:
             raise freed(self)
-        self.check()
+        if self.operands is not self.buffers:
+            self.check()
         if graph:
             return self.pull_graph(g)
         plan = self.plan
@@ -214,7 +225,7 @@ class ElementwiseNode(Node):
         """The cotangents as differentiable tensors: the traced formulas, evaluated operation by operation."""
         plan, operation = self.plan, self.plan.operation
         assert self.buffers is not None
-        whole = dict(zip(operation.names, (g, *self.operands, None), strict=True))
+        whole = dict(zip(operation.names, (g, *self.operands), strict=False))
         if self.buffers[-1] is not None:
             whole["out"] = Tensor(self.buffers[-1], plan.shape, plan.kind, self)
         found: list[Tensor | None] = []

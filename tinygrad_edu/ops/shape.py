@@ -356,8 +356,7 @@ class ShapeMethods:
 
         if not isinstance(value, Tensor) and not isinstance(value, bool | int | float):
             raise TypeError(f"can't assign a {type(value).__name__} to a {self.kind.dtype.name} tensor")
-        others = (value,) if isinstance(value, Tensor) else ()
-        changing = begin_change(self, "copy_", others)
+        changing = begin_change(self, "copy_", value)
         before = self.node
         part = self.detach()[index]
         source = value.detach() if isinstance(value, Tensor) else full_like_number(value, self.kind)
@@ -371,7 +370,7 @@ class ShapeMethods:
         copy_into(part, source.clone() if source.shared is part.shared else source)
         end_change(self, "copy_", changing)
         if changing:
-            self.node = AssignBackward((before, value.node if others else None), index, value)
+            self.node = AssignBackward((before, value.node if isinstance(value, Tensor) else None), index, value)
 
     def contiguous(self: Any) -> Tensor:
         """Itself if its elements lie in order, else a copy in which they do."""

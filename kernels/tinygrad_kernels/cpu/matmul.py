@@ -43,7 +43,7 @@ from tinygrad_kernels.cpu.matmul_blocks import ROWS, VECTOR_BYTES, VECTORS, move
 
 K_BLOCK_BYTES = 1024  # a block of the reduction axis: 256 float32
 CELL_ROWS, CELL_COLUMNS = 512, 768
-PACK_A_COLUMNS = 96
+PACK_A_COLUMNS = 48
 PACK_B_ROWS = 9
 PARALLEL_WORK = 2**21  # multiply-adds from which threads pay
 
@@ -131,7 +131,7 @@ def _multiply(out, c_at, c_row, a, a_at, a_row, a_col, b, b_at, b_row, b_col, m,
     width = VECTORS * lanes
     blocks = (k * out.itemsize + K_BLOCK_BYTES - 1) // K_BLOCK_BYTES
     step = (k + blocks - 1) // blocks if k > 0 else 1  # blocks of equal length
-    pack_a, pack_b = n > PACK_A_COLUMNS, m > 64 or b_col != 1 or n % lanes != 0
+    pack_a, pack_b = n > PACK_A_COLUMNS, m > 32 or b_col != 1 or n % lanes != 0
     strips = np.empty((m + ROWS) * step if pack_a else 0, out.dtype)
     panels = np.empty((n + 2 * width) * step if pack_b else 0, out.dtype)
     line = -np.int64(panels.ctypes.data) % 64 // out.itemsize  # a vector should not straddle two cache lines
