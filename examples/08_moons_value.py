@@ -50,9 +50,7 @@ def network(sizes: list[int], seed: int) -> list[Layer]:
     def neuron(inputs: int) -> tuple[list[Value], Value]:
         return [Value(rng.gauss(0, math.sqrt(2 / inputs))) for _ in range(inputs)], Value(0.0)
 
-    return [
-        [neuron(inputs) for _ in range(outputs)] for inputs, outputs in zip(sizes, sizes[1:], strict=False)
-    ]
+    return [[neuron(inputs) for _ in range(outputs)] for inputs, outputs in zip(sizes, sizes[1:], strict=False)]
 
 
 def score(layers: list[Layer], point: tuple[float, float]) -> Value:

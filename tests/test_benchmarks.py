@@ -16,9 +16,7 @@ VERDICTS = {"measured", "skipped", "absent"}
 
 def run(*arguments: str) -> subprocess.CompletedProcess:
     """A Python module run as a user runs it, from the root of the checkout."""
-    return subprocess.run(
-        [sys.executable, "-m", *arguments], cwd=ROOT, capture_output=True, text=True, timeout=300
-    )
+    return subprocess.run([sys.executable, "-m", *arguments], cwd=ROOT, capture_output=True, text=True, timeout=300)
 
 
 def test_quick_run_prints_every_row_and_writes_json(tmp_path):
@@ -41,9 +39,7 @@ def test_quick_run_prints_every_row_and_writes_json(tmp_path):
 
 def test_one_table_for_each_number_of_threads(tmp_path):
     path = tmp_path / "results.json"
-    done = run(
-        "benchmarks", "--quick", "--rounds", "1", "--threads", "1,2", "--only", "small_op", "--json", path
-    )
+    done = run("benchmarks", "--quick", "--rounds", "1", "--threads", "1,2", "--only", "small_op", "--json", path)
     assert done.returncode == 0, done.stdout + done.stderr
     tables = json.loads(path.read_text(encoding="utf-8"))["tables"]
     assert [(table["threads"], [row["name"] for row in table["rows"]]) for table in tables] == [

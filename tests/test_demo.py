@@ -15,9 +15,7 @@ import pytest
 import tinygrad_edu as tg
 from tinygrad_edu import demo
 
-SIN = np.polynomial.polynomial.polyfit(
-    np.linspace(-np.pi, np.pi, 2000), np.sin(np.linspace(-np.pi, np.pi, 2000)), 3
-)
+SIN = np.polynomial.polynomial.polyfit(np.linspace(-np.pi, np.pi, 2000), np.sin(np.linspace(-np.pi, np.pi, 2000)), 3)
 ROW = re.compile(r"^(.{26})(.{18})\s*(-?[\d.]+|nan)\s+(-?[\d.]+)\s+([\d.e+-]+|nan)")
 
 

@@ -26,10 +26,11 @@ def theirs(array, requires_grad=False):
 @pytest.fixture
 def options():
     """Sets the options of both libraries, and puts the defaults back."""
+    torch = pytest.importorskip("torch")
 
     def set_both(**given):
         set_printoptions(**given)
-        pytest.importorskip("torch").set_printoptions(**given)
+        torch.set_printoptions(**given)
 
     yield set_both
     set_both(profile="default")
@@ -98,9 +99,7 @@ def test_text_of_a_leaf_is_pytorchs(array):
 
 
 @pytest.mark.parametrize("dtype", DTYPES)
-@pytest.mark.parametrize(
-    "shape", [(1000,), (1001,), (40, 40), (5, 300), (300, 5), (7, 12, 13), (2, 600), (6, 200)]
-)
+@pytest.mark.parametrize("shape", [(1000,), (1001,), (40, 40), (5, 300), (300, 5), (7, 12, 13), (2, 600), (6, 200)])
 def test_big_tensors_are_summarised_as_pytorch_does(shape, dtype):
     array = (np.random.default_rng(1).standard_normal(shape) * 50).astype(dtype)
     assert ours(array) == theirs(array)

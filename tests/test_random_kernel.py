@@ -5,7 +5,6 @@ import threading
 
 import numpy as np
 import pytest
-
 from tinygrad_kernels.cpu.random import CHUNK, Generator
 
 F4, F8 = np.float32, np.float64
@@ -81,11 +80,7 @@ CALLS = [
         for dtype in (F4, F8)
         for bounds in [(), (-0.3, 0.7), (1e-3, 1e5), (2, 2)]
     ),
-    *(
-        ("integers", "random_", dtype, bounds)
-        for dtype in (*INTEGERS, F4, F8)
-        for bounds in [(0, 1), (0, 2), (3, 100)]
-    ),
+    *(("integers", "random_", dtype, bounds) for dtype in (*INTEGERS, F4, F8) for bounds in [(0, 1), (0, 2), (3, 100)]),
     *(("integers", "random_", dtype, (-5, 7)) for dtype in (np.int8, np.int16, np.int32, np.int64, F4, F8)),
     *(("integers", "random_", np.int64, (-9, -9 + 2**k + d)) for k in (28, 32, 33, 62) for d in (-1, 0, 1)),
     ("integers", "random_", np.int32, (-(2**31), 2**31 - 1)),
@@ -130,9 +125,7 @@ def test_many_normals_are_close_to_pytorchs(torch, dtype, tolerance, mean, std):
         ours = drawn(generator, "normal", n, dtype, mean, std)
         theirs = tensor(torch, n, dtype).normal_(mean, std, generator=oracle).numpy()
         np.testing.assert_allclose(ours, theirs, rtol=0, atol=tolerance * std)
-        assert_same(
-            drawn(generator, "uniform", 3, F4), torch.rand(3, generator=oracle)
-        )  # as many words taken
+        assert_same(drawn(generator, "uniform", 3, F4), torch.rand(3, generator=oracle))  # as many words taken
 
 
 def test_many_normals_leave_the_spare_alone(torch):
@@ -148,14 +141,12 @@ def test_normals_of_a_tensor_that_is_not_contiguous(torch):
 
 
 def test_uniform_float64_is_rounded_once():
-    """float32: u * span is exact in float64; float64: exact in integers, so one rounding can be checked."""
+    """u * span + low, exact in integers and rounded once by the division."""
     u = drawn(Generator(1), "uniform", 500, F8)
     low, high = 0.1, 0.7
     span = high - low
     exact = [int(x * 2**53) * int(span * 2**53) + int(low * 2**60) * 2**46 for x in u]
-    np.testing.assert_array_equal(
-        drawn(Generator(1), "uniform", 500, F8, low, high), [e / 2**106 for e in exact]
-    )
+    np.testing.assert_array_equal(drawn(Generator(1), "uniform", 500, F8, low, high), [e / 2**106 for e in exact])
 
 
 def takes_mkl(torch, fill):
@@ -247,9 +238,7 @@ def test_threads_share_a_stream_without_losing_or_repeating_a_word():
 
 
 # -- errors --------------------------------------------------------------------------------------------------
-@pytest.mark.parametrize(
-    "seed, error", [(2**64, ValueError), (-(2**63) - 1, ValueError), (1.5, RuntimeError)]
-)
+@pytest.mark.parametrize("seed, error", [(2**64, ValueError), (-(2**63) - 1, ValueError), (1.5, RuntimeError)])
 def test_seeds_pytorch_refuses(seed, error):
     with pytest.raises(error):
         Generator().manual_seed(seed)

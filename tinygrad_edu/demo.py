@@ -270,9 +270,7 @@ def options(argv: Sequence[str] | None) -> argparse.Namespace:
         "--epochs", type=positive, default=EPOCHS, help="updates for each problem (default: %(default)s)"
     )
     parser.add_argument("--seed", type=int, default=0, help="seed of initial weights and noise (default: 0)")
-    parser.add_argument(
-        "--output", type=Path, default=Path("tinygrad_edu_demo.png"), help="the picture's path"
-    )
+    parser.add_argument("--output", type=Path, default=Path("tinygrad_edu_demo.png"), help="the picture's path")
     parser.add_argument("--no-plot", action="store_true", help="save no picture (needs no matplotlib)")
     return parser.parse_args(argv)
 
@@ -309,9 +307,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     tolerance = f"the tolerance of {RELATIVE:g} relative + {ABSOLUTE:g}"
     if misses:
         hint = f" ({EPOCHS} are enough)" if args.epochs < EPOCHS else ""
-        complaints.append(
-            f"{misses} of {total} coefficients miss {tolerance} after {args.epochs} epochs{hint}"
-        )
+        complaints.append(f"{misses} of {total} coefficients miss {tolerance} after {args.epochs} epochs{hint}")
     else:
         print(f"recovered: all {total} coefficients are within {tolerance}")
     for complaint in complaints:

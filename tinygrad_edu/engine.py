@@ -7,12 +7,12 @@ The idea. Walk the graph from the result back to the inputs. Each node turns the
 of the result with respect to the node's output) into one cotangent per parent; where several arrive at the
 same node they are added, because a change of that node acts along all of those paths at once.
 
-A *node* is anything with
+A *node* has
     parents              a tuple of nodes (order and repeats kept; None where no gradient is wanted)
     pull(g, graph)       one cotangent per parent (or None); `graph`: must the result be differentiable itself?
     release()            forget what was saved for `pull`
     fresh                are the results of `pull` new buffers that nobody else holds (g itself always excepted)?
-    receive(g, owned)    for a node without parents only (a leaf): keep the final gradient
+    receive(g, owned)    of a node without parents (a leaf): add a cotangent to its gradient
 
 Source: S. Linnainmaa, The representation of the cumulative rounding error of an algorithm as a Taylor expansion,
 1970; A. B. Kahn, Topological sorting of large networks, CACM 5(11), 1962.
@@ -20,14 +20,36 @@ Source: S. Linnainmaa, The representation of the cumulative rounding error of an
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Generator, Iterable
 from typing import Any
 
 
-def topological_order(*roots: Any) -> Iterator[Any]:
-    """Every node that `roots` depend on, each once and only after all the nodes that consume it.
+class Scratch:
+    """Where a walk keeps its notes on a node. (A dict from nodes to notes reads the same, and takes twice as long: its
+    entries are scattered over memory, the node is at hand.)"""
 
-    Works on any objects with a tuple `parents`. Nothing is recursive: a chain of a million nodes is as good as any.
+    __slots__ = ("walk", "waiting", "arrived", "owned")
+
+    walk: Walk | None  # the latest walk that has been here
+    waiting: int  # how many consumers are not done yet
+    arrived: Any  # the sum of the cotangents so far
+    owned: bool  # does nobody else hold that sum?
+
+
+class Walk:
+    """One walk over a graph."""
+
+    __slots__ = ("active",)
+
+    def __init__(self) -> None:
+        self.active = True
+
+
+def topological_order(*roots: Any) -> Generator[Any, None, None]:
+    """Every node with parents that `roots` depend on, each once and only after all the nodes that consume it.
+
+    Works on any objects with a tuple `parents` and the slots of `Scratch`. Leaves are not listed: they pass nothing on.
+    Nothing is recursive: a chain of a million nodes is as good as any.
 
     Why sort at all? Because a node must wait until *all* of its cotangents are in. Take
 
@@ -41,31 +63,49 @@ def topological_order(*roots: Any) -> Iterator[Any]:
 
     Kahn's method: count the consumers of each node, then repeatedly take a node whose consumers are all done.
 
-    >>> from collections import namedtuple
-    >>> Node = namedtuple("Node", "name parents")
-    >>> a = Node("a", ()); b = Node("b", (a, a)); c = Node("c", (b, b))
-    >>> [node.name for node in topological_order(c)]
-    ['c', 'b', 'a']
+    >>> from tinygrad_edu import Value
+    >>> a = Value(1.0); b = a + a; c = b + b
+    >>> [node is b for node in topological_order(c)]
+    [False, True]
     """
-    waiting: dict[Any, int] = dict.fromkeys(roots, 0)  # node -> how many consumers are not done yet
-    stack = list(waiting)
+    walk = Walk()
+    starts = list(dict.fromkeys(root for root in roots if root.parents))
+    for root in starts:
+        _check_free(root.walk)
+        root.walk, root.waiting, root.arrived, root.owned = walk, 0, None, False
+    stack = starts.copy()
     while stack:
         for parent in stack.pop().parents:
-            if parent in waiting:
-                waiting[parent] += 1
-            elif parent is not None:
-                waiting[parent] = 1
-                stack.append(parent)
-    ready = [root for root in dict.fromkeys(roots) if waiting[root] == 0]
-    while ready:
-        node = ready.pop()
-        yield node
-        for parent in node.parents:
-            if parent is None:
+            if parent is None or not parent.parents:
                 continue
-            waiting[parent] -= 1
-            if waiting[parent] == 0:
-                ready.append(parent)
+            if parent.walk is walk:
+                parent.waiting += 1
+            else:
+                if parent.walk is not None:
+                    _check_free(parent.walk)
+                parent.walk, parent.waiting, parent.arrived, parent.owned = walk, 1, None, False
+                stack.append(parent)
+    ready = [root for root in starts if root.waiting == 0]
+    try:
+        while ready:
+            node = ready.pop()
+            yield node
+            for parent in node.parents:
+                if parent is None or not parent.parents:
+                    continue
+                parent.waiting -= 1
+                if parent.waiting == 0:
+                    ready.append(parent)
+    finally:
+        walk.active = False
+
+
+def _check_free(other: Walk | None) -> None:
+    if other is not None and other.active:
+        raise RuntimeError(
+            "this part of the graph is being walked already, by another thread or by a backward() inside this one: "
+            "compute the shared part once for each"
+        )
 
 
 def backward(
@@ -73,7 +113,7 @@ def backward(
     *,
     graph: bool = False,
     retain: bool = False,
-    watch: Callable[[Any, Any, tuple], None] | None = None,
+    watch: Callable[[Any, Any, Any], None] | None = None,
     capture: dict[Any, Any] | None = None,
 ) -> None:
     """Send cotangents from the roots to every leaf.
@@ -83,38 +123,52 @@ def backward(
     is called at each node with parents: it is how `backward(trace=True)` prints what happens. `capture`, a dict with
     nodes as keys, collects what arrives at those nodes; then no leaf keeps anything.
 
-    Who owns a buffer of gradients? The first cotangent to reach a node is *borrowed* (addition hands the same
-    one to both operands); the second makes a sum, which is ours; later ones are added to that sum in place.
+    Who owns a buffer of gradients? The first cotangent to reach a node is *borrowed*, unless it is fresh (addition
+    hands the same one to both operands); the second makes a sum, which is ours; later ones are added to it in place.
     """
-    arrived: dict[Any, Any] = {}
-    owned: set[Any] = set()  # the nodes whose entry in `arrived` nobody else holds
+    starting: dict[Any, Any] = {}
     for root, g in seeds:
-        arrived[root] = arrived[root] + g if root in arrived else g
-    for node in topological_order(*arrived):
-        g = arrived.pop(node, None)
-        if g is None:  # all its consumers had None for it
-            continue
-        if capture is not None and node in capture:
-            capture[node] = g
-        if not node.parents:
-            if capture is None:
-                node.receive(g, node in owned)
-            continue
-        cotangents = node.pull(g, graph)
-        if watch is not None:
-            watch(node, g, cotangents)
-        for parent, found in zip(node.parents, cotangents, strict=True):
-            if parent is None or found is None:
+        if not root.parents:
+            deliver(root, g, False, capture)
+        else:
+            starting[root] = starting[root] + g if root in starting else g
+    order = topological_order(*starting)
+    try:
+        for node in order:
+            g, node.arrived = node.arrived, None
+            if node in starting:
+                g = starting[node] if g is None else g + starting[node]
+            if g is None:  # all its consumers had None for it
                 continue
-            if parent not in arrived:
-                arrived[parent] = found
-                if node.fresh and found is not g and not graph:
-                    owned.add(parent)
-            elif parent in owned:
-                arrived[parent] += found
-            else:
-                arrived[parent] = arrived[parent] + found
-                if not graph:
-                    owned.add(parent)
-        if not retain:
-            node.release()
+            if capture is not None and node in capture:
+                capture[node] = g
+            cotangents = node.pull(g, graph)
+            if watch is not None:
+                watch(node, g, cotangents)
+            fresh = node.fresh and not graph
+            for parent, found in zip(node.parents, cotangents, strict=True):
+                if found is None or parent is None:
+                    continue
+                if not parent.parents:
+                    if capture is None:
+                        parent.receive(found, fresh and found is not g)
+                    else:
+                        deliver(parent, found, False, capture)
+                elif parent.arrived is None:
+                    parent.arrived, parent.owned = found, fresh and found is not g
+                elif parent.owned:
+                    parent.arrived += found
+                else:
+                    parent.arrived, parent.owned = parent.arrived + found, not graph
+            if not retain:
+                node.release()
+    finally:
+        order.close()  # also where a node raised: the graph is free for another walk
+
+
+def deliver(leaf: Any, g: Any, owned: bool, capture: dict[Any, Any] | None) -> None:
+    """A cotangent has reached a leaf."""
+    if capture is None:
+        leaf.receive(g, owned)
+    elif leaf in capture:
+        capture[leaf] = g if capture[leaf] is None else capture[leaf] + g

@@ -24,6 +24,7 @@ from .dtypes import float32 as float
 from .dtypes import float64 as double
 from .dtypes import int32 as int
 from .dtypes import int64 as long
+from .drawing import draw
 from .functions import (
     add,
     clone,
@@ -65,5 +66,6 @@ from .functions import (
 from .ops.elementwise import where
 from .ops.strides import Size
 from .random import Generator, initial_seed, manual_seed, rand, randint, randn, randperm, seed
+from .showing import show
 from .tensors import Tensor
 from .value import Value

@@ -21,6 +21,8 @@ import weakref
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
+from .engine import Scratch
+
 if TYPE_CHECKING:
     from .tensors import Tensor
 
@@ -34,7 +36,7 @@ class Mode(threading.local):
 mode = Mode()
 
 
-class Node:
+class Node(Scratch):
     """An operation in the graph. The engine's protocol is in engine.py; a subclass says what `pull` does.
 
     `fresh` is False where pull may hand out memory that others hold (a view of g, say).
@@ -45,7 +47,12 @@ class Node:
 
     parents: tuple[Node | None, ...]
 
-    def pull(self, g: Tensor, graph: bool) -> tuple[Tensor | None, ...]:
+    def __new__(cls, *args: Any) -> Node:
+        node = object.__new__(cls)
+        node.walk = None
+        return node
+
+    def pull(self, g: Tensor, graph: bool) -> tuple[Tensor | None, ...] | list[Tensor | None]:
         raise NotImplementedError
 
     def receive(self, g: Tensor, owned: bool) -> None:

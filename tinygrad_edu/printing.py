@@ -7,7 +7,7 @@ zero:
 
 1. **Integer mode** if all of them are whole: `1.`, `20.`; the point says that the dtype is floating.
 2. **Scientific mode** if one format cannot show all of them: the largest is over 1000 times the smallest, or
-is over 1e8, or the smallest is below 1e-4: `1.0000e-05`.
+   is over 1e8, or the smallest is below 1e-4: `1.0000e-05`.
 3. Otherwise **fixed point** with `precision` decimals: `0.5000`.
 
 Integers and booleans print as they are. A tensor of more than `threshold` elements is *summarised*: of each
@@ -57,9 +57,9 @@ def set_printoptions(
     profile: str | None = None,
     sci_mode: bool | None = None,
 ) -> None:
-    """Change how tensors are printed. What is None stays, except `sci_mode`: there None means "by the values".
+    """Change how tensors are printed. What is None stays; but `sci_mode` None means "by the values".
 
-    `precision`: decimals; `threshold`: elements from which on the output is summarised; `edgeitems`: entries
+    `precision`: decimals; `threshold`: more elements than this are summarised; `edgeitems`: entries
     shown at each end of a summarised axis; `linewidth`: characters in a line; `profile`: 'default', 'short'
     or 'full', applied first. (As in PyTorch, a profile of another name changes nothing.)
 
@@ -155,9 +155,7 @@ class Format:
 def _summary(array: np.ndarray) -> np.ndarray:
     """The entries of `array` that a summarised tensor shows: both ends of every axis."""
     edge = _options.edgeitems
-    if (
-        not edge
-    ):  # PyTorch looks at nothing, or, where there is one axis, at everything: [-0:] is the whole of it
+    if not edge:  # PyTorch looks at nothing, or, where there is one axis, at everything: [-0:] is the whole of it
         return array if array.ndim < 2 else array[:0]
     for axis, length in enumerate(array.shape):
         if length > 2 * edge:

@@ -231,9 +231,7 @@ class Tensor(ElementwiseMethods, ReductionMethods, ShapeMethods, LinalgMethods):
     def numpy(self) -> np.ndarray:
         """A NumPy array on the same memory. RuntimeError for a tensor that requires a gradient."""
         if self.node is not None:
-            raise RuntimeError(
-                "Can't call numpy() on Tensor that requires grad. Use tensor.detach().numpy() instead."
-            )
+            raise RuntimeError("Can't call numpy() on Tensor that requires grad. Use tensor.detach().numpy() instead.")
         if self.kind.device.type != "cpu":
             raise TypeError(
                 f"can't convert {self.kind.device} device type tensor to numpy. Use Tensor.cpu() to copy the tensor "

@@ -24,11 +24,13 @@ Source: A. Karpathy, micrograd, 2020, for the idea of a scalar engine as a first
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 from tinygrad_kernels.calculus import (
     Add,
     Cos,
+    Cube,
     Div,
     Elementwise,
     Exp,
@@ -40,6 +42,7 @@ from tinygrad_kernels.calculus import (
     Sigmoid,
     Sin,
     Sqrt,
+    Square,
     Sub,
     Tanh,
     power,
@@ -48,7 +51,52 @@ from tinygrad_kernels.calculus import (
 from . import engine
 
 
-class Value:
+def binary(op: type[Elementwise]) -> Callable[[Value, Value | float], Value]:
+    """The method for an operation of two operands: compute, and remember."""
+    forward = op.forward
+
+    def method(x: Value, y: Value | float) -> Value:
+        if type(y) is not Value:
+            if not isinstance(y, int | float):
+                return NotImplemented
+            y = Value(y)
+        a, b = x.data, y.data
+        out = new(Value)  # a million of these are made: no call of __init__
+        out.data, out.grad, out.label, out.walk = forward(a, b), 0.0, "", None
+        out.op, out.parents, out.saved = op, (x, y), (a, b)
+        return out
+
+    return described(method, op)
+
+
+def reflected(op: type[Elementwise]) -> Callable[[Value, float], Value]:
+    """The method for `number op Value`."""
+    method = binary(op)
+    return described(lambda y, x: method(Value(x), y), op)
+
+
+def unary(op: type[Elementwise]) -> Callable[[Value], Value]:
+    """The method for an operation of one operand."""
+    forward = op.forward
+
+    def method(x: Value) -> Value:
+        out = new(Value)
+        out.data, out.grad, out.label, out.walk = forward(x.data), 0.0, "", None
+        out.op, out.parents, out.saved = op, (x,), (x.data,)
+        return out
+
+    return described(method, op)
+
+
+def described(method: Any, op: type[Elementwise]) -> Any:
+    method.__name__, method.__doc__ = op.name, op.__doc__
+    return method
+
+
+new = object.__new__
+
+
+class Value(engine.Scratch):
     """A float with a gradient: `data`, `grad` (0.0 until a backward pass), and the operation that made it.
 
     After `backward()`, `grad` of a leaf (a Value you made) has the sum over all backward passes so far; `grad` of
@@ -56,7 +104,7 @@ class Value:
     """
 
     __slots__ = ("data", "grad", "op", "parents", "saved", "label")
-    fresh = True
+    fresh = False  # floats have no buffers to own
 
     data: float
     grad: Any
@@ -74,6 +122,7 @@ class Value:
         self.parents = ()
         self.saved = ()
         self.label = label
+        self.walk = None
 
     def backward(self, *, create_graph: bool = False, trace: bool = False) -> None:
         """Add the derivative of this number with respect to every Value it was made from to their `grad`.
@@ -105,74 +154,33 @@ class Value:
                     f"an operand of '{self.op.name}' was given new data after it was used, so the derivative "
                     "cannot be differentiated again; compute the result anew before backward(create_graph=True)"
                 )
-            return self.op.cotangents(g, *self.parents, self)
+            found = self.op.cotangents(g, *self.parents, self)
+            return tuple(c if type(c) is Value or c is None else Value(c) for c in found)  # a constant: 0 where flat
         found = self.op.backward(g, *self.saved, self.data)
         return found if type(found) is tuple else (found,)
 
     def receive(self, g: Any, owned: bool) -> None:
-        self.grad = g if type(self.grad) is float and self.grad == 0.0 else self.grad + g
+        self.grad = self.grad + g if self.grad else g
 
     def release(self) -> None:
         """Nothing: floats are small, and a graph that stays can be drawn."""
 
     # Arithmetic. Each method names its operation; the formula is in the calculus.
-    def __add__(self, other: Value | float) -> Value:
-        return _apply(Add, self, other)
-
-    def __radd__(self, other: float) -> Value:
-        return _apply(Add, Value(other), self)
-
-    def __sub__(self, other: Value | float) -> Value:
-        return _apply(Sub, self, other)
-
-    def __rsub__(self, other: float) -> Value:
-        return _apply(Sub, Value(other), self)
-
-    def __mul__(self, other: Value | float) -> Value:
-        return _apply(Mul, self, other)
-
-    def __rmul__(self, other: float) -> Value:
-        return _apply(Mul, Value(other), self)
-
-    def __truediv__(self, other: Value | float) -> Value:
-        return _apply(Div, self, other)
-
-    def __rtruediv__(self, other: float) -> Value:
-        return _apply(Div, Value(other), self)
+    __add__, __radd__ = binary(Add), reflected(Add)
+    __sub__, __rsub__ = binary(Sub), reflected(Sub)
+    __mul__, __rmul__ = binary(Mul), reflected(Mul)
+    __truediv__, __rtruediv__ = binary(Div), reflected(Div)
+    __rpow__, _pow = reflected(Pow), binary(Pow)
+    __neg__ = unary(Neg)
+    exp, log, sqrt, sin, cos = unary(Exp), unary(Log), unary(Sqrt), unary(Sin), unary(Cos)
+    tanh, sigmoid, relu, square, _cube = unary(Tanh), unary(Sigmoid), unary(Relu), unary(Square), unary(Cube)
 
     def __pow__(self, exponent: Value | float) -> Value:
+        """self to the power of a Value or a number; squares, cubes and roots have simpler derivatives."""
         op = Pow if isinstance(exponent, Value) else power(exponent)
-        return _apply(Pow, self, exponent) if op is Pow else _apply_unary(op, self)
-
-    def __rpow__(self, base: float) -> Value:
-        return _apply(Pow, Value(base), self)
-
-    def __neg__(self) -> Value:
-        return _apply_unary(Neg, self)
-
-    def exp(self) -> Value:
-        return _apply_unary(Exp, self)
-
-    def log(self) -> Value:
-        return _apply_unary(Log, self)
-
-    def sqrt(self) -> Value:
-        return _apply_unary(Sqrt, self)
-
-    def sin(self) -> Value:
-        return _apply_unary(Sin, self)
-
-    def cos(self) -> Value:
-        return _apply_unary(Cos, self)
-
-    def tanh(self) -> Value:
-        return _apply_unary(Tanh, self)
-
-    def sigmoid(self) -> Value:
-        return _apply_unary(Sigmoid, self)
-
-    def relu(self) -> Value:
-        return _apply_unary(Relu, self)
+        if op is Pow:
+            return self._pow(exponent)
+        return {Square: self.square, Cube: self._cube, Sqrt: self.sqrt}[op]()
 
     # Comparisons give plain truth values: they are constant almost everywhere, so there is nothing to remember.
     def __lt__(self, other: Value | float) -> bool:
@@ -197,21 +205,6 @@ class Value:
 
     def __repr__(self) -> str:
         return f"Value({self.data:.6g}, grad={float(self.grad):.6g})"
-
-
-def _apply(op: type[Elementwise], x: Value, y: Any) -> Value:
-    if type(y) is not Value:
-        y = Value(y)
-    saved = (x.data, y.data)
-    out = Value(op.forward(*saved))
-    out.op, out.parents, out.saved = op, (x, y), saved
-    return out
-
-
-def _apply_unary(op: type[Elementwise], x: Value) -> Value:
-    out = Value(op.forward(x.data))
-    out.op, out.parents, out.saved = op, (x,), (x.data,)
-    return out
 
 
 def _number(x: Any) -> float:

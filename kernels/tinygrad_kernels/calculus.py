@@ -289,7 +289,7 @@ class BinaryCrossEntropy(Elementwise):
     def backward(g, x, y, out):
         variance = x * (1.0 - x)
         gx = div(g * (x - y), where(variance < 1e-12, 1e-12, variance))
-        return gx, g * (bounded_log(1.0 - x) - bounded_log(x))
+        return gx, g * (log(1.0 - x) - log(x))
 
 
 def bounded_log(x):

@@ -108,12 +108,19 @@ def header(formula: Formula, compute: str, extra: Sequence[str] = (), guarded: b
     """
     called = sorted({e.op for e in walk(formula.outputs)} & set(FUNCTIONS)) if "float" in compute else []
     lines = [f'"""{formula!r}', "", "Printed by tinygrad_kernels.codegen; the formula is in calculus.py.", '"""']
-    lines += ["from math import inf, nan, sqrt", "", f"from numba import {NUMBA_NAMES.get(compute, compute)}, prange", ""]
+    lines += [
+        "from math import inf, nan, sqrt",
+        "",
+        f"from numba import {NUMBA_NAMES.get(compute, compute)}, prange",
+        "",
+    ]
     lines += ["from tinygrad_kernels.cpu.jit import jit"]
     for f in called:
         any_argument = [f"{f}_{compute}_any as {f}_any"] if f in GUARDED and guarded else []
         suffix = "_any" if f in GUARDED and not guarded else ""
-        lines += [f"from tinygrad_kernels.cpu.math import {', '.join([f'{f}_{compute}{suffix} as {f}', *any_argument])}"]
+        lines += [
+            f"from tinygrad_kernels.cpu.math import {', '.join([f'{f}_{compute}{suffix} as {f}', *any_argument])}"
+        ]
     if guarded and set(called) & set(GUARDED):
         lines += ["from tinygrad_kernels.cpu.math import SIN_LIMIT as LIMITS"]
         lines += [f'SIN_LIMIT = {compute}(LIMITS["{compute}"])']
@@ -162,7 +169,9 @@ def print_flat(formula: Formula, signature: Signature) -> str:
     return "\n".join(lines) + "\n"
 
 
-def guarded_loop(arguments: Formula, compute: str, loads: dict[str, str], flat: list[str], step: list[str]) -> list[str]:
+def guarded_loop(
+    arguments: Formula, compute: str, loads: dict[str, str], flat: list[str], step: list[str]
+) -> list[str]:
     """A loop with sin or cos in it, block by block: the fast one where all of the block's `arguments` are below the
     limit up to which their range reduction is exact, else the slow one that is right for all (see cpu/math.py)."""
     statements, values = body(arguments, compute, loads)

@@ -66,7 +66,9 @@ def gradcheck(
         raise ValueError("gradcheck expects at least one input tensor to require gradient, but none of them do")
     for x in checked:
         if x.dtype.name != "float64":
-            raise ValueError(f"gradcheck needs float64 inputs (differences of {x.dtype.name} are too coarse): x.double()")
+            raise ValueError(
+                f"gradcheck needs float64 inputs (differences of {x.dtype.name} are too coarse): x.double()"
+            )
     try:
         random = np.random.default_rng(seed)
         compare(func, arguments, checked, random, eps, atol, rtol)

@@ -60,7 +60,9 @@ class Sequential(Module):
         super().__init__()
         for k, module in enumerate(modules):
             if not isinstance(module, Module):
-                raise TypeError(f"{type(module).__name__} is not a Module subclass: Sequential(Linear(...), Tanh(), ...)")
+                raise TypeError(
+                    f"{type(module).__name__} is not a Module subclass: Sequential(Linear(...), Tanh(), ...)"
+                )
             setattr(self, str(k), module)
 
     def forward(self, x: Any) -> Any:

@@ -28,5 +28,3 @@ class BCELoss(Loss):
 
     def forward(self, input: Tensor, target: Tensor) -> Tensor:
         return F.binary_cross_entropy(input, target, reduction=self.reduction)
-
-

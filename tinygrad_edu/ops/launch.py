@@ -60,9 +60,7 @@ def compute(
     return Tensor(found.run(operands, out), found.shape, result)
 
 
-def launch(
-    formula: Formula, operands: tuple, arithmetic: Kind, result: Kind, target: Shape | None = None
-) -> Launch:
+def launch(formula: Formula, operands: tuple, arithmetic: Kind, result: Kind, target: Shape | None = None) -> Launch:
     """The kernel for these operands and all that look like them."""
     key: list[Any] = [formula, arithmetic, result, target]
     for x in operands:

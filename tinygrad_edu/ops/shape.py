@@ -85,7 +85,9 @@ def copy_into(target: Tensor, source: Tensor) -> None:
         inner[1] = "unit" if inner[1] == "unit" else "strided"
         signature = Signature([source.kind.dtype.name], inner, target.kind.dtype.name)
         kernel = _copies[key] = target.kind.backend.strided(COPY, signature, len(dims), False)
-    kernel(dims, buffer, (offset, *to), source.flat if source.flat is not None else source.view[0], (start(source), *of))
+    kernel(
+        dims, buffer, (offset, *to), source.flat if source.flat is not None else source.view[0], (start(source), *of)
+    )
 
 
 _copies: dict[tuple, Any] = {}

@@ -59,7 +59,9 @@ class Optimizer:
                 if not isinstance(p, Tensor):
                     raise TypeError(f"optimizer can only optimize Tensors, but one of the params is {type(p).__name__}")
                 if not p.is_leaf:
-                    raise ValueError("can't optimize a non-leaf Tensor: pass the parameters, not results computed of them")
+                    raise ValueError(
+                        "can't optimize a non-leaf Tensor: pass the parameters, not results computed of them"
+                    )
             unique = [p for p in dict.fromkeys(members) if p not in seen]  # a shared parameter is stepped once
             seen.update(unique)
             self.param_groups.append({**defaults, **group, "params": unique})

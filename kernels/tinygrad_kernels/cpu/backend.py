@@ -8,10 +8,12 @@ from functools import partial
 import numpy as np
 
 from .elementwise import columns, flat, rows, strided
+
 try:
     from .matmul import batched_matmul, matmul
 except ImportError:
     from .matmul import matmul
+
     batched_matmul = None
 from .threads import PARALLEL_FROM
 

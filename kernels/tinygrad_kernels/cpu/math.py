@@ -12,14 +12,14 @@ with a polynomial, *reconstruct* by the same identity.
 
     exp   x = k log 2 + r,   |r| <= (log 2)/2        eˣ = 2ᵏ eʳ           2ᵏ is put together from its bits
     log   x = 2ᵏ m,          √½ <= m < √2            log x = k log 2 + log m     k is read off the bits
-    sin   x = k π + r,       |r| <= π/2              sin x = (-1)ᵏ sin r  the sign is one bit, flipped
-    cos   x = (k + ½) π + r                          cos x = (-1)ᵏ⁺¹ sin r
-    tanh  E = e⁻²ˣ - 1                               tanh x = -E / (2 + E)
+    sin   x = k π/2 + r,     |r| <= π/4              ±sin r or ±cos r     the last two bits of k say which
+    cos   sin(x + π/2)                               the same for k + 1
+    tanh  E = e⁻²ˣ - 1       x >= 0                  -E / (2 + E)         or 1 - 2 (1 + E) / (2 + E)
 
 Four tricks make it exact to about one unit in the last place (ulp):
 
-- *Reduction in parts* (Cody and Waite). `x - k * pi` is useless: the rounding of pi is multiplied by k, and what is
-  left of x may be tiny. But if pi = A + B + C + D, where A, B and C have so few bits that k * A, k * B and k * C are
+- *Reduction in parts* (Cody and Waite). `x - k * half_pi` is useless: the rounding of the constant is multiplied by k, and what is
+  left of x may be tiny. But if π/2 = A + B + C + D, where A, B and C have so few bits that k * A, k * B and k * C are
   exact, then ((x - k A) - k B) - ... loses almost nothing. It also explains a flag: 'reassoc' would let the compiler
   add the parts up again, so these functions are compiled with 'contract' alone, whoever calls them.
 - *Rounding by adding*. In float32 the numbers near 1.5 · 2²³ are whole: t = y + 1.5 · 2²³ rounds y to the nearest
@@ -28,9 +28,10 @@ Four tricks make it exact to about one unit in the last place (ulp):
 - *The small part last*. r + r³ p(r²), not r (1 + r² p(r²)): the big term is added once, exactly as it is.
 - *No branch*. A special case is a selection between two values that have both been computed.
 
-The polynomials are Chebyshev fits of (eʳ - 1 - r) / r², (sin r - r) / r³ and (log m - 2s) / s³, s = (m - 1) / (m + 1).
+The polynomials are Chebyshev fits of (eʳ - 1 - r) / r², (sin r - r) / r³,
+(cos r - 1 + r²/2) / r⁴ and (log m - 2s) / s³ with s = (m - 1) / (m + 1).
 
-sin and cos take their argument below SIN_LIMIT[dtype]; from there on k has too many bits for the parts of pi. A loop
+sin and cos take their argument below SIN_LIMIT[dtype]; from there on k has too many bits for the parts of π/2. A loop
 goes block by block and chooses: the loop over `sin_float32` where every argument of the block is below the limit,
 else the loop over its twin `sin_float32_any`, which asks the C library, one element at a time, and answers for all x.
 
@@ -53,13 +54,13 @@ ROUND_32 = float32(1.5 * 2.0**23)  # y + ROUND_32 - ROUND_32 is y rounded to a w
 ROUND_64 = 1.5 * 2.0**52
 ROUND_64_BITS = 0x4338000000000000  # the bits of ROUND_64: an integer added to them is added to the number
 
-# log 2 and pi in parts: short ones, whose product with k is exact, and the rest.
+# log 2 and pi/2 in parts: short ones, whose product with k is exact, and the rest.
 LOG2_A_32, LOG2_B_32 = float32(0.693145751953125), float32(1.4286068203094173e-06)
 LOG2_A_64, LOG2_B_64 = 0.6931471803691238, 1.9082149292705877e-10
-PI_A_32, PI_B_32 = float32(3.140625), float32(0.0009675025939941406)
-PI_C_32, PI_D_32 = float32(1.5099067240953445e-07), float32(5.126688303189038e-12)
-PI_A_64, PI_B_64 = 3.1415926534682512, 1.2154201012607932e-10
-PI_C_64, PI_D_64 = 4.044532497422333e-21, 1.69568553207378e-31
+HALF_PI_A_32, HALF_PI_B_32 = float32(1.5703125), float32(0.0004837512969970703)
+HALF_PI_C_32, HALF_PI_D_32 = float32(7.549533620476723e-08), float32(2.563344151594519e-12)
+HALF_PI_A_64, HALF_PI_B_64 = 1.5707963267341256, 6.077100506303966e-11
+HALF_PI_C_64, HALF_PI_D_64 = 2.0222662487111665e-21, 8.4784276603689e-32
 
 
 # exp
@@ -137,13 +138,19 @@ def exp_float64(x):
 
 @jit
 def tanh_float32(x):
-    """tanh x = -E / (2 + E), E = e⁻²ˣ - 1 = 2ᵏ (eʳ - 1) + (2ᵏ - 1): no cancellation, also for small x."""
+    """tanh |x| = -E / (2 + E) for small |x|, else 1 - 2 (1 + E) / (2 + E), with the sign of x.
+
+    E = e⁻²|x| - 1 = 2ᵏ (eʳ - 1) + (2ᵏ - 1) has no cancellation; the second form corrects 1 by little.
+    """
     a = abs(x)
     a = float32(10.0) if a > float32(10.0) else a  # tanh 10 rounds to 1
     k, e = _exp_core_float32(float32(-2.0) * a)
     scale = _power_of_two_float32(k)
-    e = scale * e + (scale - float32(1.0))
-    return math.copysign(e / (float32(2.0) + e), x)
+    expm1 = scale * e + (scale - float32(1.0))
+    near = a < float32(0.5493)  # tanh x < ½
+    numerator = -expm1 if near else float32(-2.0) * (scale * e + scale)
+    y = numerator / (float32(2.0) + expm1)
+    return math.copysign(y if near else float32(1.0) + y, x)
 
 
 @jit
@@ -153,8 +160,11 @@ def tanh_float64(x):
     a = 20.0 if a > 20.0 else a
     k, e = _exp_core_float64(-2.0 * a)
     scale = _power_of_two_float64(k)
-    e = scale * e + (scale - 1.0)
-    return math.copysign(e / (2.0 + e), x)
+    expm1 = scale * e + (scale - 1.0)
+    near = a < 0.5493
+    numerator = -expm1 if near else -2.0 * (scale * e + scale)
+    y = numerator / (2.0 + expm1)
+    return math.copysign(y if near else 1.0 + y, x)
 
 
 # log
@@ -169,7 +179,7 @@ def log_float32(x):
     tiny = x < float32(1.1754944e-38)  # subnormal: its exponent's bits are all 0, so scale it up first
     bits = float32(x * float32(33554432.0) if tiny else x).view(int32)
     offset = int32(bits - int32(0x3F3504F3))  # the bits of √½: so m starts there, and k changes there
-    k = float32(int32(offset >> int32(23)) - (int32(25) if tiny else int32(0)))
+    k = float32(int32((offset >> int32(23)) - (int32(25) if tiny else int32(0))))
     f = int32((offset & int32(0x007FFFFF)) + int32(0x3F3504F3)).view(float32) - float32(1.0)
     s = f / (float32(2.0) + f)
     z = s * s
@@ -211,78 +221,80 @@ def log_float64(x):
 
 
 @jit
-def _sin_core_float32(x, k):
-    """sin(x - k pi), where x - k pi is small. k may end in a half."""
-    r = ((x - k * PI_A_32) - k * PI_B_32) - k * PI_C_32 - k * PI_D_32
+def _sin_core_float32(a, shift):
+    """The bits of sin(a + shift pi/2) for a >= 0. An odd k wants cos r; the second bit of k is the sign."""
+    t = float32(a * float32(0.6366197723675814) + ROUND_32)
+    k = t - ROUND_32
+    r = ((a - k * HALF_PI_A_32) - k * HALF_PI_B_32) - k * HALF_PI_C_32 - k * HALF_PI_D_32
     z = r * r
-    p = float32(2.63463800433880757e-6)
-    p = p * z + float32(-0.000198227029276377954)
-    p = p * z + float32(0.00833324186400631594)
-    p = p * z + float32(-0.166666659610271928)
-    return r + r * (z * p)
+    p = float32(-0.000195873870684644565)
+    p = p * z + float32(0.00833274593638042232)
+    p = p * z + float32(-0.16666664650292082)
+    sine = r + r * (z * p)
+    q = float32(0.0000245474372101931988)
+    q = q * z + float32(-0.00138883006969038989)
+    q = q * z + float32(0.0416666646474573772)
+    cosine = float32(1.0) - (float32(0.5) * z - z * z * q)
+    k_bits = int32(t.view(int32) + shift)
+    y = cosine if k_bits & int32(1) else sine
+    return int32(float32(y).view(int32) ^ ((k_bits & int32(2)) << int32(30)))
 
 
 @jit
-def _sin_core_float64(x, k):
-    """sin(x - k pi). x - k A is exact, and what x - k A - k B loses, `lost`, comes back with the last parts."""
-    r = x - k * PI_A_64
-    high = r - k * PI_B_64
-    lost = (r - high) - k * PI_B_64
-    last = (lost - k * PI_C_64) - k * PI_D_64
+def _sin_core_float64(a, shift):
+    """The same. a - k A is exact, and what the next steps lose, `lost`, is added to the polynomial."""
+    t = float64(a * 0.6366197723675814 + ROUND_64)
+    k = t - ROUND_64
+    r = a - k * HALF_PI_A_64
+    high = r - k * HALF_PI_B_64
+    lost = (r - high) - k * HALF_PI_B_64
+    last = (lost - k * HALF_PI_C_64) - k * HALF_PI_D_64
     r = high + last
     lost = (high - r) + last
     z = r * r
-    p = 2.73136584776941916e-15
-    p = p * z - 7.64396396434186923e-13
-    p = p * z + 1.6058977114025027e-10
-    p = p * z - 2.50521076139339938e-8
-    p = p * z + 2.75573192191391762e-6
-    p = p * z - 0.000198412698412548847
-    p = p * z + 0.00833333333333331575
-    p = p * z - 0.166666666666666666
-    return r + (r * (z * p) + lost)
+    p = 1.5917848524808261e-10
+    p = p * z - 2.50511279440141876e-8
+    p = p * z + 2.75573160838163586e-6
+    p = p * z - 0.000198412698367224178
+    p = p * z + 0.00833333333333092456
+    p = p * z - 0.166666666666666646
+    sine = r + (r * (z * p) + lost)
+    q = -1.13824567780613058e-11
+    q = q * z + 2.08761438279931325e-9
+    q = q * z - 2.75573172600088382e-7
+    q = q * z + 0.0000248015872987430693
+    q = q * z - 0.00138888888888873823
+    q = q * z + 0.0416666666666666654
+    cosine = 1.0 - (0.5 * z - (z * z * q - r * lost))
+    k_bits = t.view(int64) + shift
+    y = cosine if k_bits & 1 else sine
+    return float64(y).view(int64) ^ ((k_bits & 2) << 62)
 
 
 @jit
 def sin_float32(x):
-    """sin x for |x| < SIN_LIMIT['float32']; nan at ±inf."""
-    a = abs(x)
-    t = float32(a * float32(0.3183098861837907) + ROUND_32)
-    y = float32(_sin_core_float32(a, t - ROUND_32)).view(int32)
-    odd = int32(t.view(int32) << int32(31))
+    """sin x for |x| < SIN_LIMIT['float32']; nan at ±inf. The sign of x goes on last, so sin(-0.0) is -0.0."""
     sign = int32(float32(x).view(int32) & int32(-2147483648))
-    return int32(y ^ odd ^ sign).view(float32)
+    return int32(_sin_core_float32(abs(x), int32(0)) ^ sign).view(float32)
 
 
 @jit
 def cos_float32(x):
     """cos x for |x| < SIN_LIMIT['float32']; nan at ±inf."""
-    a = abs(x)
-    t = float32((a * float32(0.3183098861837907) - float32(0.5)) + ROUND_32)
-    y = float32(_sin_core_float32(a, (t - ROUND_32) + float32(0.5))).view(int32)
-    even = int32((t.view(int32) + int32(1)) << int32(31))
-    return int32(y ^ even).view(float32)
+    return int32(_sin_core_float32(abs(x), int32(1))).view(float32)
 
 
 @jit
 def sin_float64(x):
     """sin x for |x| < SIN_LIMIT['float64']; nan at ±inf."""
-    a = abs(x)
-    t = float64(a * 0.3183098861837907 + ROUND_64)
-    y = float64(_sin_core_float64(a, t - ROUND_64)).view(int64)
-    odd = t.view(int64) << 63
     sign = float64(x).view(int64) & -9223372036854775808
-    return int64(y ^ odd ^ sign).view(float64)
+    return int64(_sin_core_float64(abs(x), 0) ^ sign).view(float64)
 
 
 @jit
 def cos_float64(x):
     """cos x for |x| < SIN_LIMIT['float64']; nan at ±inf."""
-    a = abs(x)
-    t = float64((a * 0.3183098861837907 - 0.5) + ROUND_64)
-    y = float64(_sin_core_float64(a, (t - ROUND_64) + 0.5)).view(int64)
-    even = (t.view(int64) + 1) << 63
-    return int64(y ^ even).view(float64)
+    return int64(_sin_core_float64(abs(x), 1)).view(float64)
 
 
 @jit

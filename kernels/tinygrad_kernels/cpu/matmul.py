@@ -13,15 +13,16 @@ lies: `x @ W.T` of `nn.Linear` reads W, of shape (n, k), with the layout (0, 1, 
 feeds many multiply-adds (`matmul_blocks.tile`). And the loops around it go over *blocks*, so that what is used
 again soon lies in a near cache:
 
-    for a block of k (256 floats)            B's part is copied panel by panel, A's strip by strip   (packing)
-      for a cell of C (128 rows)             its strips of A stay in the second-level cache
-        for a panel of B (48 columns)        stays in the first- or second-level cache
-          for a strip of A (8 rows)          tile
+    for a cell of C (512 x 768 at most)
+      for a block of k (256 floats)      copy its part of A in strips, of B in panels   (packing)
+        for a panel of B (48 columns)    stays in the first- or second-level cache
+          for a strip of A (8 rows)
+            tile
 
-A panel is laid out in the order in which the tile reads it, so the packed copy is read in one straight line: no
-cache set is hit by all rows at once (rows 4096 bytes apart share one) and few pages are touched. Packing costs
-m k + k n moves against m n k multiply-adds, so it pays when the matrices are large; small ones stay in place, and
-only what cannot be read as vectors (a transposed B, a ragged last panel) is packed.
+Strips and panels are laid out in the order in which the tile reads them, so a packed copy is read in one straight
+line: no set of the cache is hit by all rows at once (rows 4096 bytes apart share one), and few pages are touched.
+Packing costs m k + k n moves for m n k multiply-adds. Small operands are read where they lie; a transposed B cannot
+be (a vector needs neighbours), so it is always packed, by transposes in registers.
 
 **Vectors** (m = 1 or n = 1) use each element of the matrix once; there is nothing to keep, so two plain loops do.
 
@@ -40,62 +41,71 @@ import numpy as np
 
 from tinygrad_kernels.cpu.jit import jit
 from tinygrad_kernels.cpu.matmul_blocks import ROWS, VECTOR_BYTES, VECTORS, move, tile, transpose
+from tinygrad_kernels.cpu.threads import parallel
 
 K_BLOCK_BYTES = 1024  # a block of the reduction axis: 256 float32
-CELL_ROWS, CELL_COLUMNS = 512, 768
-PACK_A_COLUMNS = 48
-PACK_B_ROWS = 9
-PARALLEL_WORK = 2**21  # multiply-adds from which threads pay
+B_IN_PLACE_BYTES = 2**15  # the first-level cache: a B that fits is read where it lies, if it can be
+A_IN_PLACE_COLUMNS = 96  # A is read twice at most for so few columns
+CELL_ROWS, CELL_COLUMNS = 512, 768  # the largest cells
+THREADS_FROM = 2**21  # multiply-adds (30 us) from which threads pay
 
-Layout = tuple[int, int, int]
+Layout = tuple[int, int, int]  # offset, row stride, column stride, in elements
 
 
 @jit
-def naive(out, a, a_at, a_row, a_col, b, b_at, b_row, b_col, m, n, k):
+def naive(out, out_at, a, a_at, a_row, a_col, b, b_at, b_row, b_col, m, n, k):
     """The definition. Serves the integers, whose sums wrap around as PyTorch's do."""
     for i in range(m):
         for j in range(n):
             total = out.dtype.type(0)
             for p in range(k):
                 total += a[a_at + i * a_row + p * a_col] * b[b_at + p * b_row + j * b_col]
-            out[i * n + j] = total
+            out[out_at + i * n + j] = total
 
 
 @jit(accumulate=True)
 def _matrix_vector(out, x, x_at, x_row, x_col, vector, v_at, v_step, m, k):
-    """out[i] = sum over p of X[i, p] * vector[p]: k scaled columns added up, or m dot products."""
-    v = np.empty(k, out.dtype)
-    for p in range(k):
-        v[p] = vector[v_at + p * v_step]
-    if x_row == 1:
-        out[:m] = 0
-        fours = k // 4 * 4  # four columns each time that `out` is read and written
-        for p in range(0, fours, 4):
-            v0, v1, v2, v3 = v[p], v[p + 1], v[p + 2], v[p + 3]
-            at = x_at + p * x_col
-            x0, at = x[at : at + m], at + x_col
-            x1, at = x[at : at + m], at + x_col
-            x2, at = x[at : at + m], at + x_col
-            x3 = x[at : at + m]
+    """out[i] = sum over p of X[i, p] * vector[p]: k scaled columns added up, or m dot products.
+
+    Both sum blocks of 1024 first and then the blocks: one running sum of many numbers loses digits.
+    """
+    out[:m] = 0
+    v = np.empty(1024, out.dtype)
+    part = np.empty(m if x_row == 1 else 1024, out.dtype)
+    for start in range(0, k, 1024):
+        depth = min(1024, k - start)
+        for p in range(depth):
+            v[p] = vector[v_at + (start + p) * v_step]
+        at = x_at + start * x_col
+        if x_row == 1:
+            part[:] = 0
+            fours = depth // 4 * 4  # four columns each time that `part` is read and written
+            for p in range(0, fours, 4):
+                v0, v1, v2, v3 = v[p], v[p + 1], v[p + 2], v[p + 3]
+                x0, at = x[at : at + m], at + x_col
+                x1, at = x[at : at + m], at + x_col
+                x2, at = x[at : at + m], at + x_col
+                x3, at = x[at : at + m], at + x_col
+                for i in range(m):
+                    part[i] += v0 * x0[i] + v1 * x1[i] + v2 * x2[i] + v3 * x3[i]
+            for p in range(fours, depth):
+                x0, at = x[at : at + m], at + x_col
+                for i in range(m):
+                    part[i] += v[p] * x0[i]
             for i in range(m):
-                out[i] += v0 * x0[i] + v1 * x1[i] + v2 * x2[i] + v3 * x3[i]
-        for p in range(fours, k):
-            column = x[x_at + p * x_col :]
-            for i in range(m):
-                out[i] += v[p] * column[i]
-        return
-    row = np.empty(0 if x_col == 1 else k, out.dtype)
-    for i in range(m):
-        at = x_at + i * x_row
-        if x_col == 1:
-            row = x[at : at + k]
+                out[i] += part[i]
         else:
-            for p in range(k):
-                row[p] = x[at + p * x_col]
-        total = out.dtype.type(0)
-        for p in range(k):
-            total += row[p] * v[p]
-        out[i] = total
+            for i in range(m):
+                row = x[at : at + depth]
+                if x_col != 1:  # neither rows nor columns are contiguous: copy the row
+                    row = part
+                    for p in range(depth):
+                        row[p] = x[at + p * x_col]
+                total = out.dtype.type(0)
+                for p in range(depth):
+                    total += row[p] * v[p]
+                out[i] += total
+                at += x_row
 
 
 @jit
@@ -103,8 +113,7 @@ def _pack(target, at, width, x, x_at, across, along, count, depth):
     """Copy X into panels of `width`: X[i, p] goes to target[at + i // width * width * depth + p * width + i % width].
 
     i < count runs along a panel's row, p < depth from row to row; X has the strides `across` and `along`. What a
-    last, ragged panel holds beyond `count` is never used, but is written: it must not be memory that looks like
-    a signalling nan or a slow subnormal.
+    last, ragged panel holds beyond `count` reaches only columns of C that do not exist.
     """
     lanes = VECTOR_BYTES // target.itemsize
     piece = min(width, lanes)
@@ -131,9 +140,13 @@ def _multiply(out, c_at, c_row, a, a_at, a_row, a_col, b, b_at, b_row, b_col, m,
     width = VECTORS * lanes
     blocks = (k * out.itemsize + K_BLOCK_BYTES - 1) // K_BLOCK_BYTES
     step = (k + blocks - 1) // blocks if k > 0 else 1  # blocks of equal length
-    pack_a, pack_b = n > PACK_A_COLUMNS, m > 32 or b_col != 1 or n % lanes != 0
+    pack_a = n > A_IN_PLACE_COLUMNS
+    small_b = m <= ROWS or k * n * out.itemsize <= B_IN_PLACE_BYTES
+    pack_b = b_col != 1 or n % lanes != 0 or not small_b
     strips = np.empty((m + ROWS) * step if pack_a else 0, out.dtype)
     panels = np.empty((n + 2 * width) * step if pack_b else 0, out.dtype)
+    if n % lanes != 0:
+        panels[:] = 0  # what follows the last column could be subnormal numbers, and these are slow
     line = -np.int64(panels.ctypes.data) % 64 // out.itemsize  # a vector should not straddle two cache lines
 
     for p in range(0, max(k, 1), step):
@@ -161,6 +174,7 @@ def _multiply(out, c_at, c_row, a, a_at, a_row, a_col, b, b_at, b_row, b_col, m,
 
 @jit
 def _cells(out, c_step, a, a_step, a_at, a_row, a_col, b, b_step, b_at, b_row, b_col, batch, m, n, k, rows, columns):
+    """A batch of products, cut into cells of C. Matrix q of an operand starts q steps after its first."""
     across, down = (n + columns - 1) // columns, (m + rows - 1) // rows
     for number in range(batch * down * across):
         q, i, j = number // (down * across), number // across % down * rows, number % across * columns
@@ -170,9 +184,10 @@ def _cells(out, c_step, a, a_step, a_at, a_row, a_col, b, b_step, b_at, b_row, b
 
 
 @jit(parallel=True)
-def _cells_threads(
+def _cells_parallel(
     out, c_step, a, a_step, a_at, a_row, a_col, b, b_step, b_at, b_row, b_col, batch, m, n, k, rows, columns
 ):
+    """The same, with the cells shared out."""
     across, down = (n + columns - 1) // columns, (m + rows - 1) // rows
     for number in numba.prange(batch * down * across):
         q, i, j = number // (down * across), number // across % down * rows, number % across * columns
@@ -181,18 +196,76 @@ def _cells_threads(
         _multiply(out, c, n, a, left, a_row, a_col, b, right, b_row, b_col, height, width, k)
 
 
-def matmul(out, a, b, m, n, k, a_layout, b_layout):
+_cells_threads = parallel(_cells_parallel, _cells)
+
+
+def _cell(m: int, n: int) -> tuple[int, int]:
+    """Rows and columns of a cell: large, since each packs for itself, but at least four in a large matrix."""
+    rows = min(max(64, -(-m // (4 * ROWS)) * ROWS), CELL_ROWS)
+    if m >= 4 * 64:
+        return rows, CELL_COLUMNS
+    return rows, min(max(96, -(-n // 192) * 48), CELL_COLUMNS)
+
+
+def matmul(
+    out: np.ndarray, a: np.ndarray, b: np.ndarray, m: int, n: int, k: int, a_layout: Layout, b_layout: Layout
+) -> None:
+    """out = A @ B for A of shape (m, k) and B of shape (k, n); any of m, n, k may be 0 (k = 0 gives zeros).
+
+    `out` is a 1-d array of m * n elements, C in row-major order, which must not overlap a or b; `a` and `b` are
+    1-d contiguous arrays, and a layout (offset, row stride, column stride) says where A and B lie in them. All
+    three have one dtype. Nothing is checked: an operand that reaches outside its array reads foreign memory.
+
+    >>> x, w = np.arange(6, dtype=np.float32), np.ones(12, np.float32)  # (2, 3), and W of shape (4, 3)
+    >>> out = np.empty(8, np.float32)
+    >>> matmul(out, x, w, 2, 4, 3, (0, 3, 1), (0, 1, 3))  # x @ W.T
+    >>> out.reshape(2, 4)
+    array([[ 3.,  3.,  3.,  3.],
+           [12., 12., 12., 12.]], dtype=float32)
+    """
     a_at, a_row, a_col = a_layout
     b_at, b_row, b_col = b_layout
-    if n == 1:
+    if out.dtype.char not in "fd":
+        naive(out, 0, a, a_at, a_row, a_col, b, b_at, b_row, b_col, m, n, k)
+    elif n == 1:
         _matrix_vector(out, a, a_at, a_row, a_col, b, b_at, b_row, m, k)
     elif m == 1:
         _matrix_vector(out, b, b_at, b_col, b_row, a, a_at, a_col, n, k)
-    elif m * n * k < PARALLEL_WORK:
+    elif m * n * k < THREADS_FROM:
         _multiply(out, 0, n, a, a_at, a_row, a_col, b, b_at, b_row, b_col, m, n, k)
     else:
-        rows, columns = _cell_shape(m, n)
-        _cells_threads(out, 0, a, 0, a_at, a_row, a_col, b, 0, b_at, b_row, b_col, 1, m, n, k, rows, columns)
+        cell = _cell(m, n)
+        _cells_threads(out, 0, a, 0, a_at, a_row, a_col, b, 0, b_at, b_row, b_col, 1, m, n, k, *cell)
 
-def _cell_shape(m,n):
-    return min(CELL_ROWS, max(64,(m//2+ROWS-1)//ROWS*ROWS)), CELL_COLUMNS
+
+def batched_matmul(
+    out: np.ndarray,
+    a: np.ndarray,
+    b: np.ndarray,
+    batch: int,
+    m: int,
+    n: int,
+    k: int,
+    a_step: int,
+    a_layout: Layout,
+    b_step: int,
+    b_layout: Layout,
+) -> None:
+    """out[q] = A[q] @ B[q] for q < batch; see `matmul`. `out` has batch * m * n elements.
+
+    A[q] starts a_step elements after A[q - 1]; a step of 0 uses one matrix for the whole batch (a broadcast).
+
+    >>> a, b, out = np.arange(4.0), np.arange(4.0), np.empty(2)
+    >>> batched_matmul(out, a, b, 2, 1, 1, 2, 2, (0, 2, 1), 0, (0, 1, 1))  # two rows, both times b[:2]
+    >>> out
+    array([1., 3.])
+    """
+    a_at, a_row, a_col = a_layout
+    b_at, b_row, b_col = b_layout
+    if out.dtype.char not in "fd":
+        for q in range(batch):
+            naive(out, q * m * n, a, a_at + q * a_step, a_row, a_col, b, b_at + q * b_step, b_row, b_col, m, n, k)
+        return
+    cells = _cells if batch * m * n * k < THREADS_FROM else _cells_threads
+    cell = _cell(m, n)
+    cells(out, m * n, a, a_step, a_at, a_row, a_col, b, b_step, b_at, b_row, b_col, batch, m, n, k, *cell)

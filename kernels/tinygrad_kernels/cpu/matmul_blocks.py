@@ -112,7 +112,7 @@ class _Vectors:
 
 
 @intrinsic(prefer_literal=True)
-def tile(typing, vectors, c, c_at, c_row, m, n, first, a, a_at, a_row, a_col, b, b_at, b_row, k):  # type: ignore
+def tile(typing, vectors, c, c_at, c_row, m, n, first, a, a_at, a_row, a_col, b, b_at, b_row, k):
     """C[:ROWS, :vectors * lanes] = A @ B if first, else += A @ B; called from a kernel, with a literal `vectors`.
 
     Element (i, j) of C is `c[c_at + i * c_row + j]`; (i, p) of A is `a[a_at + i * a_row + p * a_col]`; (p, j) of B is
@@ -124,7 +124,7 @@ def tile(typing, vectors, c, c_at, c_row, m, n, first, a, a_at, a_row, a_col, b,
     kinds = [c, *[types.int64] * 4, types.boolean, a, *[types.int64] * 3, b, *[types.int64] * 3]
     signature = types.void(vectors, *kinds)
 
-    def codegen(context, builder, signature, arguments):  # type: ignore
+    def codegen(context, builder, signature, arguments):
         _, c, c_at, c_row, m, n, first, a, a_at, a_row, a_col, b, b_at, b_row, k = arguments
         builder.function.attributes.add("noinline")  # one copy in the kernel's caller: compiling takes half as long
         v = _Vectors(context, builder, kinds[0].dtype)
@@ -167,7 +167,7 @@ def tile(typing, vectors, c, c_at, c_row, m, n, first, a, a_at, a_row, a_col, b,
 
 
 @intrinsic
-def transpose(typing, out, out_at, out_row, x, x_at, x_row, count):  # type: ignore
+def transpose(typing, out, out_at, out_row, x, x_at, x_row, count):
     """out[p, i] = x[min(i, count - 1), p] for ROWS rows i of x and one vector of columns p; called from a kernel.
 
     Row p of `out` starts at `out[out_at + p * out_row]`, row i of `x` at `x[x_at + i * x_row]`. count >= 1.
@@ -178,7 +178,7 @@ def transpose(typing, out, out_at, out_row, x, x_at, x_row, count):  # type: ign
     """
     signature = types.void(out, types.int64, types.int64, x, types.int64, types.int64, types.int64)
 
-    def codegen(context, builder, signature, arguments):  # type: ignore
+    def codegen(context, builder, signature, arguments):
         out, out_at, out_row, x, x_at, x_row, count = arguments
         builder.function.attributes.add("noinline")
         v = _Vectors(context, builder, signature.args[0].dtype)
@@ -204,11 +204,11 @@ def transpose(typing, out, out_at, out_row, x, x_at, x_row, count):  # type: ign
 
 
 @intrinsic
-def move(typing, out, out_at, x, x_at, count, width):  # type: ignore
+def move(typing, out, out_at, x, x_at, count, width):
     """out[:width] = x[:count], width and count <= lanes; the elements between count and width become 0."""
     signature = types.void(out, types.int64, x, types.int64, types.int64, types.int64)
 
-    def codegen(context, builder, signature, arguments):  # type: ignore
+    def codegen(context, builder, signature, arguments):
         out, out_at, x, x_at, count, width = arguments
         v = _Vectors(context, builder, signature.args[0].dtype)
         source = builder.bitcast(v.address(signature.args[2], x, x_at), v.type.as_pointer())

@@ -96,17 +96,14 @@ class Generator:
     def manual_seed(self, seed: int) -> Generator:
         """Start the stream that belongs to `seed`, and return self.
 
-        `seed` is in -2**63 ... 2**64 - 1, and only its low 32 bits count. Raises ValueError outside that range, as PyTorch does, and RuntimeError if `seed` is a float.
+        `seed` is in -2**63 ... 2**64 - 1, and only its low 32 bits count. Raises ValueError outside that range,
+        as PyTorch does, and RuntimeError if `seed` is a float.
         """
         if isinstance(seed, float):
-            raise RuntimeError(
-                f"manual_seed expected a long, but got float ({seed}): use manual_seed({int(seed)})"
-            )
+            raise RuntimeError(f"manual_seed expected a long, but got float ({seed}): use manual_seed({int(seed)})")
         seed = int(seed)
         if not -(2**63) <= seed < 2**64:
-            raise ValueError(
-                f"seed {seed} is outside -2**63 ... 2**64 - 1: Overflow when unpacking long long"
-            )
+            raise ValueError(f"seed {seed} is outside -2**63 ... 2**64 - 1: Overflow when unpacking long long")
         with self._lock:
             self._seed = seed % 2**64
             self._twister: np.random.RandomState | None = None
@@ -158,7 +155,7 @@ class Generator:
             # Position 0: the block is complete, none of it handed out. So drawing it again gives its words.
             fresh = left == 1 and used == 0
             self._twister = np.random.RandomState(0)
-            self._twister.set_state(("MT19937", key, BLOCK if fresh else 0))
+            self._twister.set_state({"bit_generator": "MT19937", "state": {"key": key, "pos": BLOCK if fresh else 0}})
             if not fresh:
                 self._words, self._used = self._draw_blocks(1), BLOCK + 1 - left
             if saved["has_spare"]:
@@ -202,13 +199,9 @@ class Generator:
         """
         _check_float(out, "uniform_")
         if low > high:
-            raise RuntimeError(
-                f"uniform_ expects to return a [from, to) range, but found from={low} > to={high}"
-            )
+            raise RuntimeError(f"uniform_ expects to return a [from, to) range, but found from={low} > to={high}")
         if not high - low <= GREATEST[out.dtype]:
-            raise RuntimeError(
-                f"uniform_ expects to - from <= {GREATEST[out.dtype]}, but found from={low}, to={high}"
-            )
+            raise RuntimeError(f"uniform_ expects to - from <= {GREATEST[out.dtype]}, but found from={low}, to={high}")
         number = out.dtype.type
         low, span = number(low), number(high) - number(low)
         with self._lock:
@@ -220,13 +213,11 @@ class Generator:
         else:
             self._fill(_uniform_float64, out, 2, low, span)
 
-    def normal(
-        self, out: np.ndarray, mean: float = 0.0, std: float = 1.0, *, contiguous: bool = True
-    ) -> None:
+    def normal(self, out: np.ndarray, mean: float = 0.0, std: float = 1.0, *, contiguous: bool = True) -> None:
         """Fill `out` (n,), float32 or float64, with normals.
 
-        From 16 on they are made in blocks of 16; fewer, or those of a tensor that is not `contiguous`, one at a
-        time from the stream of pairs. Float64 equals PyTorch's; 16 or more float32 are within 1e-6 of it.
+        From 16 on they are made in blocks of 16; fewer, or those of a tensor that is not `contiguous`, one
+        at a time from the stream of pairs. Float64 equals PyTorch's; 16 or more float32 are within 1e-6 of it.
 
         Raises RuntimeError if std < 0.
         """
@@ -243,9 +234,7 @@ class Generator:
         _check_flat(out)
         have_spare = self._spare is not None
         pairs = (out.size - have_spare + 1) // 2
-        spare = _normal_pairs(
-            self._take(4 * pairs), out, float(mean), float(std), have_spare, self._spare or 0.0
-        )
+        spare = _normal_pairs(self._take(4 * pairs), out, float(mean), float(std), have_spare, self._spare or 0.0)
         if out.size:
             self._spare = None if (out.size - have_spare) % 2 == 0 else spare
 
@@ -264,9 +253,7 @@ class Generator:
         Raises RuntimeError if low >= high, or if an integer `out` cannot hold low or high - 1.
         """
         if low >= high:
-            raise RuntimeError(
-                f"random_ expects 'from' to be less than 'to', but got from={low} >= to={high}"
-            )
+            raise RuntimeError(f"random_ expects 'from' to be less than 'to', but got from={low} >= to={high}")
         for name, value in (("from", low), ("to - 1", high - 1)):
             if out.dtype.kind in "iub" and not _least(out.dtype) <= value <= _greatest(out.dtype):
                 raise RuntimeError(f"{name} is out of bounds for {out.dtype}: {value}")
@@ -290,8 +277,8 @@ class Generator:
     def bernoulli(self, out: np.ndarray, p: float) -> None:
         """Fill `out` (n,), of any dtype, with 1 (probability `p`) and 0. Two words each, whatever the dtype.
 
-        (PyTorch calls another library, with other numbers, on some Intel machines.) Raises RuntimeError if p is
-        not in [0, 1].
+        (PyTorch calls another library, with other numbers, on some Intel machines.) Raises RuntimeError if
+        p is not in [0, 1].
         """
         if not 0 <= p <= 1:
             raise RuntimeError(f"bernoulli_ expects p to be in [0, 1], but got p={p}")
@@ -408,7 +395,7 @@ def _shuffle(words, out):
 
 @jit
 def _normal_pairs(words, out, mean, std, have_spare, spare):
-    """Normals one at a time: the spare first, then pairs. Returns the second of the last pair: a new spare."""
+    """Normals one at a time: the spare first, then pairs. Returns the second of the last pair (new spare)."""
     pair = 0
     for i in range(out.size):
         if have_spare:
@@ -433,8 +420,8 @@ def _box_muller_float64(out, mean, std):
             out[i + SMALL // 2] = radius * math.sin(angle) * std + mean
 
 
-# Many float32 normals: log, cos and sin as polynomials in float64, so that the loop is vectorised (with the
-# C library's the whole fill takes 1.7 times as long). Their errors, below 1e-8, vanish in rounding to float32.
+# Many float32 normals: log, cos and sin as polynomials in float64, so that the loop is vectorised (a scalar
+# loop: 1.7 times the time of the whole fill). Their errors, below 1e-8, vanish in the rounding to float32.
 @jit
 def _log(x):
     """log x, x > 0: x = 2**e * m with m in [sqrt(1/2), sqrt(2)), and log m = 2 atanh((m - 1) / (m + 1))."""
@@ -449,7 +436,7 @@ def _log(x):
 
 @jit
 def _cos_sin(t):
-    """cos t and sin t, t in [0, 2 pi]: t = k pi/2 + r with abs(r) <= pi/4, Taylor's series of r, k quarter turns."""
+    """cos t and sin t, t in [0, 2 pi]: t = k pi/2 + r, abs(r) <= pi/4; Taylor's series of r, k quarter turns."""
     k = np.int64(t * (2 / math.pi) + 0.5)
     r = t - np.float64(k) * (math.pi / 2)
     q = r * r
