@@ -130,7 +130,7 @@ def test_conventions_at_kinks_and_poles_are_pytorchs(name, torch):
         value, gradients = torch_derivatives(torch, row, point)
         numbers = as_numbers(point)
         out = op.forward(*numbers)
-        assert alike(out, value), (point, out, value)
+        assert alike(out, value) or (row.cancels and abs(out - value) < 1e-16), (point, out, value)
         found = op.cotangents(1.0, *numbers, out)
         for i, expected in enumerate(gradients):
             assert expected is None or alike(found[i], expected, rtol), (point, i, found[i], expected)

@@ -27,7 +27,6 @@ from os import PathLike
 from pathlib import Path
 from typing import Any
 
-from .engine import topological_order
 from .value import Value
 
 CHARACTER, LINE, PADDING = 7.3, 16, 10  # sizes in SVG units: one letter of the font, one line of text, inside a box
@@ -80,10 +79,24 @@ def draw(x: Any, path: str | PathLike | None = None) -> Drawing:
     return drawing
 
 
+def operands_first(root: Any) -> list[Any]:
+    """Every node that `root` depends on, and itself, each once and after its operands; the first operand's part first."""
+    order, seen, stack = [], set(), [(root, False)]
+    while stack:
+        node, operands_done = stack.pop()
+        if operands_done:
+            order.append(node)
+        elif node not in seen:
+            seen.add(node)
+            stack.append((node, True))
+            stack.extend((p, False) for p in reversed(node.parents) if p is not None)
+    return order
+
+
 # What stands in the boxes.
 def value_boxes(x: Value) -> list[Box]:
     """One box for each Value that x depends on, operands first."""
-    nodes = list(topological_order(x))[::-1]
+    nodes = operands_first(x)
     number_of = {node: k for k, node in enumerate(nodes)}
     boxes = []
     for node in nodes:
@@ -103,7 +116,7 @@ def tensor_boxes(x: Any) -> list[Box]:
         raise TypeError(f"draw() takes a Value or a Tensor, not {type(x).__name__}")
     if x.node is None:  # not part of a graph
         return [Box(["tensor", *described(x)], [], True)]
-    nodes = list(topological_order(x.node))[::-1]
+    nodes = operands_first(x.node)
     number_of = {node: k for k, node in enumerate(nodes)}
     known = {x.node: x}  # the tensors that are within reach, by the node that made them
     for node in nodes:

@@ -93,7 +93,7 @@ class device:
 class Kind:
     """A dtype on a device, with the backend that computes there. There is one object per pair: see `kind_of`."""
 
-    __slots__ = ("dtype", "device", "backend", "empty")
+    __slots__ = ("dtype", "device", "backend", "empty", "one")
 
     def __init__(self, dtype: dtype, device: device) -> None:
         from tinygrad_kernels.backend import get_backend
@@ -101,6 +101,8 @@ class Kind:
         self.dtype, self.device = dtype, device
         self.backend = get_backend(device.type)
         self.empty: Callable[[int], Any] = self.backend.allocator(dtype.name)  # n -> a flat buffer of n elements
+        self.one = self.empty(1)  # a 1 to start backward passes with; nobody writes to it
+        self.one[0] = 1
 
     def __repr__(self) -> str:
         return f"<{self.dtype.name} on {self.device}>"

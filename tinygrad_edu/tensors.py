@@ -345,9 +345,7 @@ def starting_gradient(x: Tensor, gradient: Tensor | None) -> Tensor:
                 f"grad can be implicitly created only for scalar outputs, this one has shape {list(x.shape)}: call "
                 "backward() on a loss such as x.sum(), or pass backward(gradient=...) of the same shape"
             )
-        one = x.kind.empty(1)
-        one[0] = 1
-        return Tensor(one, x.shape, x.kind)
+        return Tensor(x.kind.one, x.shape, x.kind)
     if not isinstance(gradient, Tensor):
         raise TypeError(f"gradients can be either Tensors or None, but got {type(gradient).__name__}")
     if gradient.shape != x.shape:

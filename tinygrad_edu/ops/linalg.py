@@ -109,7 +109,7 @@ def batched(out: Tensor, a: Tensor, b: Tensor, batch: tuple, m: int, n: int, k: 
         strides.append(steps)
     a, b = operands
     out.kind.backend.batched_matmul(
-        out.flat, buffer(a), buffer(b), prod(batch), m, n, k, layout(a), layout(b), strides[0], strides[1]
+        out.flat, buffer(a), buffer(b), prod(batch), m, n, k, strides[0], layout(a), strides[1], layout(b)
     )
 
 

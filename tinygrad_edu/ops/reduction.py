@@ -19,7 +19,7 @@ from tinygrad_kernels.expr import trace
 from ..dtypes import BOOL, Kind, as_dtype, int64, kind_of
 from ..graph import Node, mode
 from .launch import split_axes
-from .strides import Shape, Size, reduced_axes
+from .strides import Shape, Size, broadcast_strides, contiguous_strides, reduced_axes
 
 if TYPE_CHECKING:
     from ..tensors import Tensor
@@ -28,23 +28,81 @@ SUM = trace("sum", lambda x: x, ("x",))
 
 
 class SumBackward(Node):
-    """The sum of x over axes (divided by `count` for a mean): g is repeated along them."""
+    """The sum of x over axes, or its mean: g is repeated along them."""
 
-    __slots__ = ("shape", "kept_shape", "kind", "count", "label")
+    __slots__ = ("plan",)
     fresh = False  # the gradient is a view of g
 
-    def __init__(self, x: Tensor, kept_shape: Shape, count: int, label: str) -> None:
-        self.parents = (x.node,)
-        self.shape, self.kind = x.shape, x.kind
-        self.kept_shape, self.count, self.label = kept_shape, count, label
+    def __init__(self, parent: Node, plan: Total) -> None:
+        self.parents, self.plan = (parent,), plan
 
     def name(self) -> str:
-        return self.label
+        return self.plan.label
 
     def pull(self, g: Tensor, graph: bool) -> tuple[Tensor]:
-        if self.count != 1:
-            g = g / self.count
-        return (g.to_kind(self.kind).reshape(self.kept_shape).expand(self.shape),)
+        plan = self.plan
+        if plan.mean:
+            g = g / plan.count
+        if graph or g.flat is None or g.kind is not plan.source:
+            return (g.to_kind(plan.source).reshape(plan.kept).expand(plan.shape),)
+        repeated = Tensor(None, plan.shape, g.kind)
+        repeated.view = (g.flat, 0, plan.repeat)
+        return (repeated,)
+
+
+class Total:
+    """A sum (or mean) prepared: for tensors of one kind and shape, over certain axes, into one kind.
+
+    `kept` is the shape with the summed axes as 1; `repeat` the strides that repeat a sum along them again.
+    """
+
+    __slots__ = ("source", "shape", "kept", "repeat", "result", "out_shape", "size", "order", "count", "mean", "label",
+                 "kernel", "sizes")  # fmt: skip
+
+    def __init__(self, x: Tensor, dim: Any, keepdim: bool, result: Kind, mean: bool) -> None:
+        axes = normalize_axes(dim, len(x.shape))
+        rest = tuple(axis for axis in range(len(x.shape)) if axis not in axes)
+        self.source, self.shape, self.result, self.mean = x.kind, x.shape, result, mean
+        self.kept = tuple(1 if axis in axes else n for axis, n in enumerate(x.shape))
+        self.repeat = broadcast_strides(self.kept, contiguous_strides(self.kept), x.shape)
+        self.out_shape = Size(self.kept if keepdim else tuple(x.shape[axis] for axis in rest))
+        self.size, self.count = prod(self.out_shape), prod(x.shape[axis] for axis in axes)
+        self.label = ("Mean" if mean else "Sum") + f"Backward{0 if dim is None else 1}"
+        self.order: tuple[int, ...] | None = None
+        before, summed, after = split_axes(x.shape, axes)
+        if before is None:  # the axes do not lie together: bring them to the end
+            self.order, summed, after = (*rest, *axes), self.count, 1
+        signature = Signature([x.kind.dtype.name], ["flat"], result.dtype.name)
+        big = prod(x.shape) >= result.backend.PARALLEL_FROM
+        divisor = float(self.count) if mean else 1.0
+        if after > 1:
+            self.kernel, self.sizes = result.backend.columns(SUM, signature, big), (summed, after, divisor)
+        else:
+            self.kernel, self.sizes = result.backend.rows(SUM, signature, big), (summed, divisor)
+
+
+_totals: dict[tuple, Total] = {}
+
+
+def total(x: Tensor, dim: Any, keepdim: bool, result: Kind, mean: bool) -> Tensor:
+    """The sum (or mean) of x over axes, in a tensor of kind `result`."""
+    if isinstance(dim, list):
+        dim = tuple(dim)
+    key = (x.kind, x.shape, dim, keepdim, result, mean)
+    plan = _totals.get(key)
+    if plan is None:
+        if len(_totals) > 2048:
+            _totals.clear()
+        plan = _totals[key] = Total(x, dim, keepdim, result, mean)
+    buffer = x.flat
+    if buffer is None or plan.order is not None:
+        source = x.detach() if plan.order is None else x.detach().permute(*plan.order)
+        buffer = source.contiguous().flat
+    out = Tensor(result.empty(plan.size), plan.out_shape, result)
+    plan.kernel(out.flat, *plan.sizes, buffer)
+    if x.node is not None and mode.grad and result.dtype.is_floating_point:
+        out.node = SumBackward(x.node, plan)
+    return out
 
 
 def normalize_axes(dim: Any, dimensions: int) -> Shape:
@@ -69,48 +127,6 @@ def normalize_axes(dim: Any, dimensions: int) -> Shape:
             raise RuntimeError(f"dim {axis} appears multiple times in the list of dims")
         found.append(axis)
     return tuple(sorted(found)) if dimensions else ()
-
-
-def total(x: Tensor, dim: Any, keepdim: bool, result: Kind, mean: bool) -> Tensor:
-    """The sum (or mean) of x over axes, in a tensor of kind `result`."""
-    axes = normalize_axes(dim, len(x.shape))
-    kept = tuple(1 if axis in axes else n for axis, n in enumerate(x.shape))
-    shape = kept if keepdim else tuple(n for axis, n in enumerate(x.shape) if axis not in axes)
-    count = prod(x.shape[axis] for axis in axes)
-    before, summed, after = split_axes(x.shape, axes)
-    if before is None:  # the axes do not lie together: bring them to the end
-        rest = tuple(axis for axis in range(len(x.shape)) if axis not in axes)
-        source = x.detach().permute(*rest, *axes).contiguous()
-        before, summed, after = prod(x.shape[axis] for axis in rest), count, 1
-    else:
-        source = x.contiguous()
-    out = Tensor(result.empty(prod(shape)), Size(shape), result)
-    run_total(source, before, summed, after, out, float(count) if mean else 1.0)
-    if x.node is not None and mode.grad and result.dtype.is_floating_point:
-        label = ("Mean" if mean else "Sum") + f"Backward{0 if dim is None else 1}"
-        out.node = SumBackward(x, kept, count if mean else 1, label)
-    return out
-
-
-def run_total(x: Tensor, before: int, summed: int, after: int, out: Tensor, divisor: float) -> None:
-    """Sum the middle axis of contiguous x, seen as (before, summed, after), into `out`."""
-    kernel = total_kernel(x.kind, out.kind, after > 1, x.numel() >= x.kind.backend.PARALLEL_FROM)
-    if after > 1:
-        kernel(out.flat, summed, after, divisor, x.flat)
-    else:
-        kernel(out.flat, summed, divisor, x.flat)
-
-
-_kernels: dict[tuple, Any] = {}
-
-
-def total_kernel(source: Kind, result: Kind, columns: bool, big: bool) -> Any:
-    key = (source, result, columns, big)
-    if key not in _kernels:
-        signature = Signature([source.dtype.name], ["flat"], result.dtype.name)
-        make = result.backend.columns if columns else result.backend.rows
-        _kernels[key] = make(SUM, signature, big)
-    return _kernels[key]
 
 
 class ReductionMethods:

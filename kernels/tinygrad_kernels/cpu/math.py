@@ -14,7 +14,7 @@ with a polynomial, *reconstruct* by the same identity.
     log   x = 2ᵏ m,          √½ <= m < √2            log x = k log 2 + log m     k is read off the bits
     sin   x = k π/2 + r,     |r| <= π/4              ±sin r or ±cos r     the last two bits of k say which
     cos   sin(x + π/2)                               the same for k + 1
-    tanh  E = e⁻²ˣ - 1       x >= 0                  -E / (2 + E)         or 1 - 2 (1 + E) / (2 + E)
+    tanh  q = e⁻²ˣ,          x >= 0                  1 - 2q / (1 + q)     near 0 a polynomial of its own
 
 Four tricks make it exact to about one unit in the last place (ulp):
 
@@ -29,7 +29,7 @@ Four tricks make it exact to about one unit in the last place (ulp):
 - *No branch*. A special case is a selection between two values that have both been computed.
 
 The polynomials are Chebyshev fits of (eʳ - 1 - r) / r², (sin r - r) / r³,
-(cos r - 1 + r²/2) / r⁴ and (log m - 2s) / s³ with s = (m - 1) / (m + 1).
+(cos r - 1 + r²/2) / r⁴, (tanh x - x) / x³ and (log m - 2s) / s³ with s = (m - 1) / (m + 1).
 
 sin and cos take their argument below SIN_LIMIT[dtype]; from there on k has too many bits for the parts of π/2. A loop
 goes block by block and chooses: the loop over `sin_float32` where every argument of the block is below the limit,
@@ -138,33 +138,43 @@ def exp_float64(x):
 
 @jit
 def tanh_float32(x):
-    """tanh |x| = -E / (2 + E) for small |x|, else 1 - 2 (1 + E) / (2 + E), with the sign of x.
-
-    E = e⁻²|x| - 1 = 2ᵏ (eʳ - 1) + (2ᵏ - 1) has no cancellation; the second form corrects 1 by little.
-    """
+    """tanh x: a polynomial up to tanh |x| = ½, from there 1 - 2q / (1 + q), which corrects 1 by a small amount."""
     a = abs(x)
-    a = float32(10.0) if a > float32(10.0) else a  # tanh 10 rounds to 1
-    k, e = _exp_core_float32(float32(-2.0) * a)
+    far = float32(10.0) if a > float32(10.0) else a  # tanh 10 rounds to 1
+    k, e = _exp_core_float32(float32(-2.0) * far)
     scale = _power_of_two_float32(k)
-    expm1 = scale * e + (scale - float32(1.0))
-    near = a < float32(0.5493)  # tanh x < ½
-    numerator = -expm1 if near else float32(-2.0) * (scale * e + scale)
-    y = numerator / (float32(2.0) + expm1)
-    return math.copysign(y if near else float32(1.0) + y, x)
+    q = scale * e + scale
+    z = a * a
+    p = float32(-0.00661022783111473451)
+    p = p * z + float32(0.0213093886644434738)
+    p = p * z + float32(-0.0539094288274605454)
+    p = p * z + float32(0.133331137290208719)
+    p = p * z + float32(-0.333333320079769797)
+    y = a + a * (z * p) if a < float32(0.5493) else float32(1.0) - float32(2.0) * q / (float32(1.0) + q)
+    return math.copysign(y, x)
 
 
 @jit
 def tanh_float64(x):
     """tanh x."""
     a = abs(x)
-    a = 20.0 if a > 20.0 else a
-    k, e = _exp_core_float64(-2.0 * a)
+    far = 20.0 if a > 20.0 else a
+    k, e = _exp_core_float64(-2.0 * far)
     scale = _power_of_two_float64(k)
-    expm1 = scale * e + (scale - 1.0)
-    near = a < 0.5493
-    numerator = -expm1 if near else -2.0 * (scale * e + scale)
-    y = numerator / (2.0 + expm1)
-    return math.copysign(y if near else 1.0 + y, x)
+    q = scale * e + scale
+    z = a * a
+    p = 0.0000539064201417217689
+    p = p * z - 0.00021454222089075103
+    p = p * z + 0.000581772440786813127
+    p = p * z - 0.00145411804361745828
+    p = p * z + 0.0035919044131928018
+    p = p * z - 0.00886321766326912305
+    p = p * z + 0.0218694877123631834
+    p = p * z - 0.0539682539488991439
+    p = p * z + 0.133333333333156463
+    p = p * z - 0.333333333333333066
+    y = a + a * (z * p) if a < 0.5493 else 1.0 - 2.0 * q / (1.0 + q)
+    return math.copysign(y, x)
 
 
 # log

@@ -43,11 +43,11 @@ from tinygrad_kernels.cpu.jit import jit
 from tinygrad_kernels.cpu.matmul_blocks import ROWS, VECTOR_BYTES, VECTORS, move, tile, transpose
 from tinygrad_kernels.cpu.threads import parallel
 
-K_BLOCK_BYTES = 1024  # a block of the reduction axis: 256 float32
+K_BLOCK_BYTES = 1536  # a block of the reduction axis: 256 float32
 B_IN_PLACE_BYTES = 2**15  # the first-level cache: a B that fits is read where it lies, if it can be
 A_IN_PLACE_COLUMNS = 96  # A is read twice at most for so few columns
 CELL_ROWS, CELL_COLUMNS = 512, 768  # the largest cells
-THREADS_FROM = 2**21  # multiply-adds (30 us) from which threads pay
+THREADS_FROM = 2**22  # multiply-adds (60 us) from which threads pay
 
 Layout = tuple[int, int, int]  # offset, row stride, column stride, in elements
 
@@ -200,11 +200,10 @@ _cells_threads = parallel(_cells_parallel, _cells)
 
 
 def _cell(m: int, n: int) -> tuple[int, int]:
-    """Rows and columns of a cell: large, since each packs for itself, but at least four in a large matrix."""
-    rows = min(max(64, -(-m // (4 * ROWS)) * ROWS), CELL_ROWS)
-    if m >= 4 * 64:
-        return rows, CELL_COLUMNS
-    return rows, min(max(96, -(-n // 192) * 48), CELL_COLUMNS)
+    """Rows and columns of a cell: large, since each packs for itself, but several in a large matrix."""
+    rows = min(max(128, -(-m // (4 * ROWS)) * ROWS), CELL_ROWS)
+    columns = CELL_COLUMNS if m > 128 else min(max(192, -(-n // 192) * 48), CELL_COLUMNS)
+    return rows, columns
 
 
 def matmul(

@@ -1,0 +1,327 @@
+"""Elementwise operations on tensors: every operation, dtype, layout and size; values and first and second derivatives."""
+
+import math
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from points import TABLE, derivative, unit
+
+import tinygrad_edu as tg
+from tinygrad_edu.autograd import grad, gradcheck, gradgradcheck
+from tinygrad_edu.ops.plan import OPERATIONS, apply
+
+DIFFERENTIABLE = [name for name, operation in OPERATIONS.items() if operation.op.differentiable]
+PREDICATES = [name for name, operation in OPERATIONS.items() if operation.op.predicate]
+FLOATS = {"float32": (np.float32, 2e-6), "float64": (np.float64, 1e-13)}
+
+
+def columns(points, dtype):
+    """Test points as one array per operand."""
+    return [np.array(c, bool if isinstance(c[0], bool) else dtype) for c in zip(*points, strict=True)]
+
+
+def leaves(arrays):
+    """Tensors of arrays; the floating ones require a gradient."""
+    made = [tg.tensor(a) for a in arrays]
+    return [x.requires_grad_() if x.is_floating_point() else x for x in made]
+
+
+def expected_at(name, points, dtype, orders, factor=1.0):
+    """The reference at points that were first rounded to the dtype, as an array of the dtype."""
+    rounded = [tuple(x if isinstance(x, bool) else float(dtype(x)) for x in p) for p in points]
+    with np.errstate(over="ignore"):
+        return np.array([factor * derivative(TABLE[name], p, orders) for p in rounded], np.float64).astype(dtype)
+
+
+def assert_close(found, expected, name, rtol, size=1.0):
+    """Within a few roundings. What underflows may come out as 0; what cancels is compared absolutely."""
+    eps = np.finfo(expected.dtype).eps
+    floor = 8 * eps * size if TABLE[name].cancels else 4 * np.finfo(expected.dtype).tiny
+    np.testing.assert_allclose(found.detach().numpy(), expected, rtol=rtol, atol=floor)
+
+
+@pytest.mark.parametrize("dtype", FLOATS)
+@pytest.mark.parametrize("name", DIFFERENTIABLE)
+def test_values_are_those_of_an_independent_formula(name, dtype):
+    T, rtol = FLOATS[dtype]
+    points = TABLE[name].smooth
+    out = apply(OPERATIONS[name], *map(tg.tensor, columns(points, T)))
+    assert_close(out, expected_at(name, points, T, (0,) * len(points[0])), name, rtol)
+
+
+@pytest.mark.parametrize("create_graph", [False, True])
+@pytest.mark.parametrize("dtype", FLOATS)
+@pytest.mark.parametrize("name", DIFFERENTIABLE)
+def test_first_derivatives_are_the_numerical_ones(name, dtype, create_graph):
+    T, rtol = FLOATS[dtype]
+    points = TABLE[name].smooth
+    operands = leaves(columns(points, T))
+    out = apply(OPERATIONS[name], *operands)
+    wanted = [x for x in operands if x.requires_grad]
+    cotangent = tg.tensor(np.full(len(points), 3.0, T))
+    found = iter(grad(out, wanted, cotangent, create_graph=create_graph))
+    for i, x in enumerate(operands):
+        if x.requires_grad:
+            expected = expected_at(name, points, T, unit(i, len(operands)), 3.0)
+            assert_close(next(found), expected, name, rtol, size=100 if name == "binarycrossentropy" else 3)
+
+
+@pytest.mark.parametrize("name", DIFFERENTIABLE)
+def test_second_derivatives_are_the_numerical_ones(name):
+    points = TABLE[name].smooth
+    operands = leaves(columns(points, np.float64))
+    wanted = [(i, x) for i, x in enumerate(operands) if x.requires_grad]
+    out = apply(OPERATIONS[name], *operands)
+    ones = tg.ones(len(points), dtype=tg.float64)
+    for i, x in wanted:
+        (first,) = grad(out, x, ones, create_graph=True, retain_graph=True)
+        for j, y in wanted:
+            expected = expected_at(name, points, np.float64, unit(i, len(operands), j))
+            (second,) = grad(first, y, ones, retain_graph=True, allow_unused=True) if first.requires_grad else (None,)
+            second = tg.zeros(len(points), dtype=tg.float64) if second is None else second
+            assert_close(second, expected, name, 1e-12, size=1e6 if name == "binarycrossentropy" else 1)
+
+
+@pytest.mark.parametrize("dtype", FLOATS)
+@pytest.mark.parametrize("name", DIFFERENTIABLE)
+def test_conventions_at_kinks_and_poles_are_pytorchs(name, dtype, torch):
+    T, rtol = FLOATS[dtype]
+    arrays = columns(TABLE[name].edges, T)
+    operands = leaves(arrays)
+    theirs = [torch.tensor(a, requires_grad=a.dtype != bool) for a in arrays]
+    out, expected = apply(OPERATIONS[name], *operands), TABLE[name].in_torch(torch, *theirs)
+    absolute = 1e-7 if TABLE[name].cancels else 0
+    np.testing.assert_allclose(out.detach().numpy(), expected.detach().numpy(), rtol=rtol, atol=absolute)
+    out.backward(tg.ones_like(out))
+    expected.backward(torch.ones_like(expected))
+    loose = 1e-8 if name == "binarycrossentropy" else 0  # PyTorch's bound 1e-12 is a float32
+    for x, t in zip(operands, theirs, strict=True):
+        if x.requires_grad:
+            np.testing.assert_allclose(x.grad.numpy(), t.grad.numpy(), rtol=rtol + loose, atol=absolute)
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64", "int64", "int32", "uint8", "bool"])
+@pytest.mark.parametrize("name", PREDICATES)
+def test_comparisons_are_numpys_in_every_dtype(name, dtype):
+    a, b = columns(TABLE[name].edges, np.float64)
+    if not dtype.startswith("float"):
+        a, b = (np.nan_to_num(np.clip(np.abs(v), 0, 100)).astype(dtype) for v in (a, b))
+    a, b = a.astype(dtype), b.astype(dtype)
+    sign = {"lt": np.less, "le": np.less_equal, "gt": np.greater, "ge": np.greater_equal, "eq": np.equal,
+            "ne": np.not_equal}[name]  # fmt: skip
+    found = getattr(tg.tensor(a), name)(tg.tensor(b))
+    assert found.dtype is tg.bool and not found.requires_grad
+    np.testing.assert_array_equal(found.numpy(), sign(a, b))
+
+
+@pytest.mark.parametrize("dtype", ["int64", "int32", "int16", "int8", "uint8"])
+def test_integers_wrap_around_as_numpys_do(dtype):
+    info = np.iinfo(dtype)
+    a, b = np.array([info.max, info.min, 7, 3], dtype), np.array([1, 2, 5, 0], dtype)
+    x, y = tg.tensor(a), tg.tensor(b)
+    with np.errstate(over="ignore"):
+        for found, expected in [(x + y, a + b), (x - y, a - b), (x * y, a * b), (-x, -a), (x**2, a * a)]:
+            assert found.dtype.name == dtype
+            np.testing.assert_array_equal(found.numpy(), expected)
+    assert (x / y).dtype is tg.float32
+
+
+def test_powers_of_integers():
+    x = tg.tensor([2, -3, 0])
+    assert (x**4).tolist() == [16, 81, 0] and (x**1).tolist() == [2, -3, 0] and (x**0).tolist() == [1, 1, 1]
+    assert (x**5).dtype is tg.int64
+    for _ in range(2):  # also once a plan for whole numbers has been made
+        with pytest.raises(RuntimeError, match="negative integer powers"):
+            x**-1
+
+
+# Layouts: the same numbers, seen in another way, give the same results ------------------------------------------
+LAYOUTS = {
+    "contiguous": lambda a: a,
+    "transposed": lambda a: a.transpose(0, 1),
+    "every second": lambda a: a[:, ::2],
+    "inner part": lambda a: a[1:, 1:3],
+    "one column": lambda a: a[:, 1:2],
+    "one row": lambda a: a[1:2],
+    "row as a vector": lambda a: a[1],
+    "column as a vector": lambda a: a[:, 1],
+    "new axis": lambda a: a[None],
+    "0-d": lambda a: a[1, 1],
+    "expanded column": lambda a: a[:, 1:2].expand(4, 4),
+    "expanded row": lambda a: a[1:2].expand(4, 4),
+    "expanded number": lambda a: a[1, 1].expand(4, 4),
+    "empty": lambda a: a[2:2],
+}
+PAIRS = [(x, y) for x in LAYOUTS for y in LAYOUTS]
+
+
+def fits(a, b):
+    try:
+        np.broadcast_shapes(a.shape, b.shape)
+        return True
+    except ValueError:
+        return False
+
+
+@pytest.mark.parametrize("first", LAYOUTS)
+def test_binary_operations_on_every_pair_of_layouts(first, torch):
+    random = np.random.default_rng(0)
+    a, b = random.standard_normal((2, 4, 4))
+    for second in LAYOUTS:
+        results = []
+        for library in (tg, torch):
+            x, y = (library.tensor(v).requires_grad_() for v in (a, b))
+            u, v = LAYOUTS[first](x), LAYOUTS[second](y)
+            if not fits(u, v):
+                break
+            out = u * v - u / (v * v + 1.0)
+            weights = np.cos(np.arange(out.numel())).reshape(tuple(out.shape))
+            (out * library.tensor(weights)).sum().backward()
+            results.append([out.detach().numpy(), x.grad.numpy(), y.grad.numpy()])
+        for found, expected in zip(*results, strict=True) if len(results) == 2 else ():
+            np.testing.assert_allclose(found, expected, rtol=1e-12, atol=1e-14, err_msg=f"{first} with {second}")
+
+
+shapes = st.lists(st.sampled_from([0, 1, 2, 3]), max_size=3).map(tuple)
+
+
+@st.composite
+def broadcast_pair(draw):
+    """Two shapes that can be broadcast together, 0-d and empty ones among them."""
+    common = draw(shapes)
+    cut = [tuple(draw(st.sampled_from([n, 1])) for n in common)[draw(st.integers(0, len(common))) :] for _ in range(2)]
+    return cut
+
+
+def order_of(shape, seed):
+    return tuple(np.random.default_rng(seed).permutation(len(shape)).tolist())
+
+
+def laid_out(library, array, how, seed):
+    """A leaf of some layout, and the tensor of the array's shape that is a view of it."""
+    if how == "permuted":
+        order = order_of(array.shape, seed)
+        leaf = library.tensor(np.ascontiguousarray(array.transpose(order))).requires_grad_()
+        return leaf, leaf.permute(*np.argsort(order).tolist()) if array.ndim else leaf
+    if how == "sliced" and array.ndim:
+        leaf = library.tensor(np.repeat(array, 2, axis=-1)).requires_grad_()
+        return leaf, leaf[..., ::2]
+    leaf = library.tensor(array).requires_grad_()
+    return leaf, leaf
+
+
+@given(
+    broadcast_pair(),
+    st.sampled_from(["contiguous", "permuted", "sliced"]),
+    st.sampled_from(["contiguous", "permuted", "sliced"]),
+    st.sampled_from(["float32", "float64"]),
+    st.sampled_from(["add", "sub", "mul", "div", "mse", "where"]),
+    st.integers(0, 9),
+)
+def test_broadcasting_forward_and_backward_is_pytorchs(pair, how_x, how_y, dtype, name, seed):
+    torch = pytest.importorskip("torch")
+    random = np.random.default_rng(seed)
+    arrays = [np.array(random.uniform(0.5, 2.0, s)).astype(dtype) for s in pair]
+    results = []
+    for library in (tg, torch):
+        (lx, x), (ly, y) = (laid_out(library, a, how, seed) for a, how in zip(arrays, (how_x, how_y), strict=True))
+        out = {
+            "add": lambda x, y: x + y, "sub": lambda x, y: x - y, "mul": lambda x, y: x * y, "div": lambda x, y: x / y,
+            "mse": lambda x, y: (x - y) ** 2, "where": lambda x, y, lib=library: lib.where(x > y, x, y * 3.0),
+        }[name](x, y)  # fmt: skip
+        weights = np.cos(np.arange(out.numel())).reshape(tuple(out.shape)).astype(dtype)
+        out.backward(library.tensor(weights))
+        results.append([out.detach().numpy(), lx.grad.numpy(), ly.grad.numpy()])
+    for found, expected in zip(*results, strict=True):
+        assert found.dtype == expected.dtype and found.shape == expected.shape
+        np.testing.assert_allclose(found, expected, rtol=3e-6 if dtype == "float32" else 1e-13, atol=1e-6)
+
+
+@given(broadcast_pair(), st.sampled_from(["mul", "div", "pow", "squarederror", "sub"]), st.integers(0, 9))
+def test_broadcast_gradients_pass_the_check_without_an_oracle(pair, name, seed):
+    random = np.random.default_rng(seed)
+    operands = [tg.tensor(np.array(random.uniform(0.5, 2.0, s))).requires_grad_() for s in pair]
+    if all(x.numel() for x in operands):
+        function = lambda x, y: apply(OPERATIONS[name], x, y)  # noqa: E731
+        assert gradcheck(function, operands) and gradgradcheck(function, operands)
+
+
+@pytest.mark.parametrize("name", [n for n in DIFFERENTIABLE if OPERATIONS[n].op.arity < 3])
+def test_every_operation_passes_the_first_and_second_order_check(name):
+    random = np.random.default_rng(1)
+    operands = [tg.tensor(random.uniform(0.2, 0.8, (2, 3))).requires_grad_() for _ in range(OPERATIONS[name].op.arity)]
+    function = lambda *xs: apply(OPERATIONS[name], *xs)  # noqa: E731
+    assert gradcheck(function, operands) and gradgradcheck(function, operands)
+
+
+# Large arrays ---------------------------------------------------------------------------------------------------
+@pytest.mark.parametrize("dtype", FLOATS)
+@pytest.mark.parametrize("name", DIFFERENTIABLE)
+def test_large_arrays_give_the_bits_of_small_ones(name, dtype):
+    """From 65536 elements on, pieces of the loop run on all cores."""
+    T, _ = FLOATS[dtype]
+    n, piece = 65536 + 3 * 4096 + 5, 4096
+    random = np.random.default_rng(2)
+    arrays = [np.array(random.uniform(0.05, 0.95, n), T) for _ in range(OPERATIONS[name].op.arity)]
+    if name == "where":
+        arrays[0] = arrays[0] > 0.5
+    if name in ("sin", "cos"):
+        arrays[0][::5000] *= T(1e6)  # some of the blocks leave the fast range reduction
+
+    def results(arrays):
+        operands = leaves(arrays)
+        out = apply(OPERATIONS[name], *operands)
+        out.backward(tg.tensor(np.cos(np.arange(out.numel())).astype(T)[: out.numel()]) * 0 + 1.5)
+        return [out.detach().numpy(), *(x.grad.numpy() for x in operands if x.requires_grad)]
+
+    whole = results(arrays)
+    for lo in range(0, n, piece):
+        part = results([a[lo : lo + piece] for a in arrays])
+        for found, expected in zip(whole, part, strict=True):
+            np.testing.assert_array_equal(found[lo : lo + piece], expected)
+
+
+@pytest.mark.parametrize("case", ["transposed", "row", "column", "number", "0-d"])
+def test_large_strided_and_broadcast_operands(case):
+    random = np.random.default_rng(3)
+    a, b = random.standard_normal((2, 400, 300))
+    x = tg.tensor(a).requires_grad_()
+    y, array = {
+        "transposed": lambda: (tg.tensor(np.ascontiguousarray(b.T)).t(), b),
+        "row": lambda: (tg.tensor(b[0]), b[0]),
+        "column": lambda: (tg.tensor(b[:, :1].copy()), b[:, :1]),
+        "number": lambda: (2.5, 2.5),
+        "0-d": lambda: (tg.tensor(b[0, 0]), b[0, 0]),
+    }[case]()
+    out = x * y
+    np.testing.assert_array_equal(out.detach().numpy(), a * array)
+    out.backward(tg.tensor(b))
+    np.testing.assert_array_equal(x.grad.numpy(), b * array)
+
+
+def test_threads_do_not_change_the_bits():
+    from tinygrad_edu.threads import get_num_threads, set_num_threads
+
+    random = np.random.default_rng(4)
+    a, before = random.standard_normal(200_003), get_num_threads()
+    results = []
+    try:
+        for number in (1, before):
+            set_num_threads(number)
+            x = tg.tensor(a).requires_grad_()
+            y = (x.sin() * x).sum() + (x * x).reshape(1, -1).sum(0).sum()
+            y.backward()
+            results.append((y.item(), x.grad.numpy()))
+    finally:
+        set_num_threads(before)
+    assert results[0][0] == results[1][0]
+    np.testing.assert_array_equal(results[0][1], results[1][1])
+
+
+@pytest.mark.parametrize("x, y", [(1e-30, 1e30), (1e20, 3.0), (-1e4, 2.0)])
+def test_float32_is_computed_in_float32(x, y):
+    found = (tg.tensor([x]) * tg.tensor([y]) + tg.tensor([y])).item()
+    expected = np.float32(np.float32(x) * np.float32(y)) + np.float32(y)
+    assert math.isclose(found, float(expected), rel_tol=2e-7)
