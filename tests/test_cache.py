@@ -174,10 +174,10 @@ def test_a_full_or_read_only_disk_is_not_an_error(folder, monkeypatch, code, ste
 
 @posix
 def test_a_read_only_folder_is_still_read(folder):
-    if os.geteuid() == 0:
-        pytest.skip("root may write everywhere")
     cache.write("a.kernel", b"content")
     folder.chmod(0o500)
+    if os.access(folder, os.W_OK):
+        pytest.skip("root may write everywhere")
     forget_choices()
     cache.write("b.kernel", b"content")
     found = cache.read("a.kernel"), cache.read("b.kernel")

@@ -170,7 +170,10 @@ def asked_driver(library: ctypes.CDLL) -> Lines:
     error = library.cuInit(0)
     if error:
         yield "gpu", f"none can be used: cuInit gives error {error}"
-        yield "", "100: no GPU is visible (see CUDA_VISIBLE_DEVICES); 803: the driver's module and library differ, reboot"
+        yield (
+            "",
+            "100: no GPU is visible (see CUDA_VISIBLE_DEVICES); 803: the driver's module and library differ, reboot",
+        )
         return
     library.cuDeviceGetCount(ctypes.byref(number))
     for k in range(number.value):
@@ -211,7 +214,10 @@ def trial() -> Lines:
         layer = "none, as there is one thread only"
     yield "threading layer", layer
     if layer == "workqueue":
-        yield "", "large operations of several Python threads take turns; with OpenMP or TBB they would not: pip install tbb"
+        yield (
+            "",
+            "large operations of several Python threads take turns; with OpenMP or TBB they would not: pip install tbb",
+        )
 
 
 def timed(action: Callable[[], None]) -> float:

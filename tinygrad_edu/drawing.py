@@ -110,6 +110,7 @@ def value_boxes(x: Value) -> list[Box]:
 def tensor_boxes(x: Any) -> list[Box]:
     """One box for each node that the tensor x depends on, operands first."""
     from .graph import Leaf, Retained
+    from .ops.plan import ElementwiseNode
     from .tensors import Tensor
 
     if not isinstance(x, Tensor):
@@ -119,7 +120,11 @@ def tensor_boxes(x: Any) -> list[Box]:
     nodes = operands_first(x.node)
     number_of = {node: k for k, node in enumerate(nodes)}
     known = {x.node: x}  # the tensors that are within reach, by the node that made them
+    sizes = {}  # and the dtypes and shapes of others
     for node in nodes:
+        if isinstance(node, ElementwiseNode):
+            sizes[node] = (node.plan.shape, node.plan.kind)
+            sizes.update(zip(node.parents, node.plan.targets, strict=True))
         for _, saved in saved_by(node):
             if isinstance(saved, Tensor) and saved.node is not None:
                 known.setdefault(saved.node, saved)
@@ -129,6 +134,9 @@ def tensor_boxes(x: Any) -> list[Box]:
         lines = ["leaf" if leaf else "retain_grad" if isinstance(node, Retained) else node.name()]
         if node in known:
             lines += described(known[node])
+        elif node in sizes:
+            shape, kind = sizes[node]
+            lines.append(f"{kind.dtype.name} {list(shape)}")
         for name, saved in saved_by(node):  # operands outside the graph have no box of their own
             if not isinstance(saved, Tensor):
                 lines.append(f"{name} {number(saved)}")
@@ -151,7 +159,7 @@ def saved_by(node: Any) -> Iterator[tuple[str, Any]]:
         return
     for cls in type(node).__mro__:
         for slot in getattr(cls, "__slots__", ()):
-            found = getattr(node, slot, None) if slot != "grad" else None
+            found = getattr(node, slot, None) if slot not in ("grad", "arrived") else None
             for x in found if isinstance(found, tuple | list) else (found,):
                 if isinstance(x, Tensor):
                     yield slot, x

@@ -18,7 +18,6 @@ Automatic differentiation in machine learning: a survey, JMLR 18, 2018, section 
 from __future__ import annotations
 
 import inspect
-import sys
 import threading
 from typing import Any, TextIO
 
@@ -87,8 +86,8 @@ def operation_of(op: Any) -> type[Elementwise]:
 
 def dtype_name(dtype: Any) -> str:
     """'float32' for a dtype or its name."""
-    from .dtypes import dtype as Dtype
     from .dtypes import bool_, float32, float64, int8, int16, int32, int64, uint8
+    from .dtypes import dtype as Dtype
 
     known = [d.name for d in (float32, float64, int8, int16, int32, int64, uint8, bool_)]
     name = dtype.name if isinstance(dtype, Dtype) else dtype
@@ -152,7 +151,9 @@ class Steps(threading.local):
         if id(node) not in self.waiting:  # nobody sent it anything: it is the result
             self.begin()
         self.step += 1
-        lines = self.value_step(node, g, cotangents) if isinstance(node, Value) else self.tensor_step(node, g, cotangents)
+        lines = (
+            self.value_step(node, g, cotangents) if isinstance(node, Value) else self.tensor_step(node, g, cotangents)
+        )
         print("\n".join(lines))
         self.waiting.discard(id(node))
         self.waiting.update(
@@ -173,9 +174,7 @@ class Steps(threading.local):
         formula = node.op.forward(*map(Expr.input, operands))
         lines = [f"{self.step}. {own} = {formula!r} = {number(node.data)}, g = {number(g)}"]
         slopes = node.op.cotangents(1.0, *node.saved, node.data)
-        for parent, x, name, slope, sent in zip(
-            node.parents, node.saved, operands, slopes, cotangents, strict=True
-        ):
+        for parent, x, name, slope, sent in zip(node.parents, node.saved, operands, slopes, cotangents, strict=True):
             total = self.totals[id(parent)] = self.totals.get(id(parent), 0.0) + float(sent)
             so_far = f", {number(total)} in all" if total != float(sent) else ""
             lines.append(

@@ -28,7 +28,7 @@ import numpy as np
 from . import dtypes, engine
 from .dtypes import Kind
 from .graph import Leaf, Node, Retained, mode, set_grad_enabled, share
-from .ops import elementwise, in_place, launch, linalg, plan, reduction, shape
+from .ops import elementwise, in_place, launch, linalg, plan, reduction, rows, shape
 from .ops.elementwise import ElementwiseMethods
 from .ops.linalg import LinalgMethods
 from .ops.reduction import ReductionMethods
@@ -328,7 +328,7 @@ class Tensor(ElementwiseMethods, ReductionMethods, ShapeMethods, LinalgMethods):
         return self.to("cuda")
 
 
-for module in (elementwise, in_place, launch, linalg, plan, reduction, shape):
+for module in (elementwise, in_place, launch, linalg, plan, reduction, rows, shape):
     module.Tensor = Tensor  # type: ignore[attr-defined]  # the operations make tensors, and are its methods: here is the knot
 
 

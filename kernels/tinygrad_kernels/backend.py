@@ -41,8 +41,15 @@ class Backend(Protocol):
     def columns(self, formula: Formula, signature: Signature, big: bool) -> Callable:
         """Sum over an axis before the last: (result, height, width, divisor, *inputs)."""
 
-    def matmul(self, *args: Any) -> None:
-        """Matrix product; see cpu/matmul.py."""
+    # The kernels written by hand take buffers and sizes; each is described in cpu/matmul.py or cpu/rows.py.
+    matmul: Callable[..., None]
+    batched_matmul: Callable[..., None]
+    softmax: Callable[..., None]
+    softmax_backward: Callable[..., None]
+    log_softmax: Callable[..., None]
+    log_softmax_backward: Callable[..., None]
+    cross_entropy: Callable[..., int]
+    cross_entropy_backward: Callable[..., None]
 
 
 @cache

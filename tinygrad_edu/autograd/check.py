@@ -136,7 +136,7 @@ def difference(func: Callable, arguments: tuple, x: Tensor, u: np.ndarray, k: in
     values = []
     start = as_array(x).copy()
     for sign in (1.0, -1.0):
-        moved = from_numpy(np.ascontiguousarray(start + sign * eps * u)).requires_grad_()
+        moved = from_numpy(np.array(start + sign * eps * u, order="C")).requires_grad_()
         given = [moved if a is x else a for a in arguments]
         values.append(as_array(outputs_of(func, tuple(given))[k]).copy())
     return float((v * (values[0] - values[1])).sum() / (2 * eps))

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from . import functional, init
 from .layers import Linear, ReLU, Sequential, Sigmoid, Tanh
-from .losses import BCELoss, MSELoss
+from .losses import BCELoss, CrossEntropyLoss, MSELoss
 from .module import Module, ModuleList, Parameter
 
 __all__ = [
-    "BCELoss", "Linear", "MSELoss", "Module", "ModuleList", "Parameter", "ReLU", "Sequential",
+    "BCELoss", "CrossEntropyLoss", "Linear", "MSELoss", "Module", "ModuleList", "Parameter", "ReLU", "Sequential",
     "Sigmoid", "Tanh", "functional", "init",
 ]  # fmt: skip
 

@@ -12,23 +12,20 @@ A loss differentiates *both* its operands, whichever of them is the prediction.
 from __future__ import annotations
 
 import warnings
-from typing import TYPE_CHECKING
-
 from tinygrad_kernels.expr import trace
 
-from ..dtypes import kind_of
-from ..graph import Node, freed, mode
 from ..ops.plan import OPERATIONS, apply
+from ..ops.rows import along_rows, cross_entropy_rows
+from ..ops import linalg
 from ..ops.launch import compute
-from ..ops.strides import Size
 from ..tensors import Tensor
-
-if TYPE_CHECKING:
-    from ..dtypes import Kind
 
 
 def linear(input: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor:
     """x Wᵀ + b: (*, in), (out, in), (out,) -> (*, out)."""
+    fits = bias is not None and bias.flat is not None and input.kind is weight.kind is bias.kind
+    if fits and len(input.shape) == len(weight.shape) == 2:
+        return linalg.linear(input, weight, bias)
     y = input @ weight.t()
     return y if bias is None else y + bias
 
@@ -93,3 +90,33 @@ def binary_cross_entropy(input: Tensor, target: Tensor, *, reduction: str = "mea
     if compute(OUTSIDE, (input.detach(),), input.kind, input.kind, ()).item():
         raise RuntimeError("all elements of input should be between 0 and 1; apply sigmoid first")
     return reduce(apply(OPERATIONS["binarycrossentropy"], input, target), reduction)
+
+
+def softmax(input: Tensor, dim: int | None = None) -> Tensor:
+    """eˣ / Σ eˣ along an axis: positive numbers that add up to 1.
+
+    >>> import tinygrad_edu as tg
+    >>> softmax(tg.tensor([0.0, 0.0]), dim=0)
+    tensor([0.5000, 0.5000])
+    """
+    return along_rows(input, dim, log=False)
+
+
+def log_softmax(input: Tensor, dim: int | None = None) -> Tensor:
+    """log softmax(x), without the detour through numbers that may round to 0."""
+    return along_rows(input, dim, log=True)
+
+
+def cross_entropy(input: Tensor, target: Tensor, *, ignore_index: int = -100, reduction: str = "mean") -> Tensor:
+    """-log softmax(x)[t] for logits (n, classes) and class numbers (n,), int64; rows with `ignore_index` do not count.
+
+    >>> import tinygrad_edu as tg
+    >>> cross_entropy(tg.zeros(2, 4), tg.tensor([3, 0]))
+    tensor(1.3863)
+    """
+    check_reduction(reduction)
+    losses = cross_entropy_rows(input, target, ignore_index)
+    if reduction != "mean":
+        return reduce(losses, reduction)
+    counted = int((target != ignore_index).sum().item())
+    return losses.mean() if counted == target.numel() else losses.sum() / counted

@@ -28,3 +28,10 @@ class BCELoss(Loss):
 
     def forward(self, input: Tensor, target: Tensor) -> Tensor:
         return F.binary_cross_entropy(input, target, reduction=self.reduction)
+
+
+class CrossEntropyLoss(Loss):
+    """Cross-entropy of logits (n, classes) against class numbers (n,)."""
+
+    def forward(self, input: Tensor, target: Tensor) -> Tensor:
+        return F.cross_entropy(input, target, reduction=self.reduction)

@@ -181,6 +181,8 @@ class ElementwiseMethods:
             return self._cube()
         if op is calculus.Sqrt and self.kind.dtype.is_floating_point:
             return self.sqrt()
+        if type(exponent) is int and exponent < 0 and not self.kind.dtype.is_floating_point:
+            raise RuntimeError("Integers to negative integer powers are not allowed. Use x.float() ** y")
         return apply(OPERATIONS["pow"], self, exponent)
 
     pow = __pow__

@@ -19,6 +19,7 @@ from math import prod
 from typing import TYPE_CHECKING, Any
 
 from ..graph import Node, freed, mode
+from .plan import OPERATIONS, plan_for
 from .strides import Size, broadcast_shapes, broadcast_strides
 
 if TYPE_CHECKING:
@@ -41,6 +42,15 @@ class MmBackward(Node):
     def count_changes(self) -> int:
         return sum(x.shared.version for x in (self.a, self.b) if x is not None and x.shared is not None)
 
+    def check(self) -> None:
+        """Refuse if a saved operand has been changed in place since."""
+        if self.count_changes() != self.versions:
+            raise RuntimeError(
+                "one of the variables needed for gradient computation has been modified by an inplace operation: an "
+                f"operand of the matrix product {list(self.shapes[0])} @ {list(self.shapes[1])} was changed before "
+                "backward(). Write the change as a new tensor, or change a clone()"
+            )
+
     def name(self) -> str:
         return "MmBackward0" if len(self.shapes[0]) == 2 else "BmmBackward0"
 
@@ -51,16 +61,65 @@ class MmBackward(Node):
     def pull(self, g: Tensor, graph: bool) -> tuple[Tensor | None, Tensor | None]:
         if self.done:
             raise freed(self)
-        if self.count_changes() != self.versions:
-            raise RuntimeError(
-                "one of the variables needed for gradient computation has been modified by an inplace operation: an "
-                f"operand of the matrix product {list(self.shapes[0])} @ {list(self.shapes[1])} was changed before "
-                "backward(). Write the change as a new tensor, or change a clone()"
-            )
+        self.check()
         a, b = self.a, self.b
-        ga = product(g, b.mT).sum_to(self.shapes[0]) if b is not None else None
-        gb = product(a.mT, g).sum_to(self.shapes[1]) if a is not None else None
-        return ga, gb
+        if graph or len(g.shape) > 2:
+            ga = product(g, b.mT).sum_to(self.shapes[0]) if b is not None else None
+            gb = product(a.mT, g).sum_to(self.shapes[1]) if a is not None else None
+            return ga, gb
+        return times(g, b, right=True) if b is not None else None, times(a, g, left=True) if a is not None else None
+
+
+class AddmmBackward(MmBackward):
+    """x Wᵀ + b: the layer of nn.Linear as one node. dL/dx = G W, dL/dW = Gᵀ x, dL/db = the sum of G's rows."""
+
+    __slots__ = ()
+
+    def __init__(self, x: Tensor, weight: Tensor, bias: Tensor) -> None:
+        super().__init__(x, weight)
+        self.parents = (x.node, weight.node, bias.node)
+
+    def name(self) -> str:
+        return "AddmmBackward0"
+
+    def pull(self, g: Tensor, graph: bool) -> tuple[Tensor | None, ...]:
+        if self.done:
+            raise freed(self)
+        self.check()
+        gx = gw = None
+        if self.b is not None:
+            gx = product(g, self.b) if graph else times(g, self.b)
+        if self.a is not None:
+            gw = product(g.mT, self.a) if graph else times(g, self.a, left=True)
+        return gx, gw, g.sum(0) if self.parents[2] is not None else None
+
+
+def linear(x: Tensor, weight: Tensor, bias: Tensor) -> Tensor:
+    """x Wᵀ + b for matrices x (rows, in), W (out, in) and a vector b (out,), with one node."""
+    if x.shape[1] != weight.shape[1]:
+        raise RuntimeError(
+            f"mat1 and mat2 shapes cannot be multiplied ({x.shape[0]}x{x.shape[1]} and {weight.shape[1]}x"
+            f"{weight.shape[0]}): the layer takes {weight.shape[1]} features"
+        )
+    out = times(x, weight, right=True)
+    plan = plan_for(OPERATIONS["add"], (out, bias))
+    plan.kernel(out.flat, out.flat, bias.flat)
+    if mode.grad and (x.node is not None or weight.node is not None or bias.node is not None):
+        out.node = AddmmBackward(x, weight, bias)
+    return out
+
+
+def times(a: Tensor, b: Tensor, left: bool = False, right: bool = False) -> Tensor:
+    """A B for two matrices, Aᵀ in place of A with `left`, Bᵀ in place of B with `right`; no graph, no views."""
+    m, k = reversed(a.shape) if left else a.shape
+    n = b.shape[0] if right else b.shape[1]
+    a_at, a_row, a_col = layout(a)
+    b_at, b_row, b_col = layout(b)
+    out = Tensor(a.kind.empty(m * n), Size((m, n)), a.kind)
+    a_layout = (a_at, a_col, a_row) if left else (a_at, a_row, a_col)
+    b_layout = (b_at, b_col, b_row) if right else (b_at, b_row, b_col)
+    a.kind.backend.matmul(out.flat, buffer(a), buffer(b), m, n, k, a_layout, b_layout)
+    return out
 
 
 def product(a: Tensor, b: Tensor) -> Tensor:

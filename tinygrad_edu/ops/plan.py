@@ -287,8 +287,6 @@ def plan_for(operation: Operation, operands: tuple) -> Plan:
             key.append(type(x))
     found = operation.plans.get(tuple(key))
     if found is None:
-        if operation.name == "pow" and type(operands[1]) is int and operands[1] < 0:
-            check_integer_power(operands[0])
         found = Plan(operation, operands)
         if not all(_has_buffer(x) for x in operands):
             return found  # made for a strided layout: the next operands may have another
@@ -296,11 +294,6 @@ def plan_for(operation: Operation, operands: tuple) -> Plan:
             operation.plans.clear()
         operation.plans[tuple(key)] = found
     return found
-
-
-def check_integer_power(x: Any) -> None:
-    if isinstance(x, Tensor) and not x.kind.dtype.is_floating_point:
-        raise RuntimeError("Integers to negative integer powers are not allowed. Use x.float() ** y")
 
 
 def result_kind(operation: Operation, arithmetic: Kind) -> Kind:

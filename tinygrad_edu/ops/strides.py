@@ -90,10 +90,9 @@ def broadcast_shapes(*shapes: Shape) -> Shape:
 
 
 def broadcast_strides(shape: Shape, strides: Shape, target: Shape) -> Shape:
-    """The strides with which a tensor is read as one of shape `target`."""
+    """The strides with which a tensor is read as one of shape `target`; 0 along every axis of size 1."""
     lead = len(target) - len(shape)
-    kept = (0 if n == 1 and t != 1 else s for n, s, t in zip(shape, strides, target[lead:], strict=True))
-    return (0,) * lead + tuple(kept)
+    return (0,) * lead + tuple([0 if n == 1 else s for n, s in zip(shape, strides, strict=True)])
 
 
 def collapse(shape: Shape, operands: Sequence[Shape]) -> tuple[Shape, list[Shape]]:

@@ -11,6 +11,14 @@ from .elementwise import columns, flat, rows, strided
 
 try:
     from .matmul import batched_matmul, matmul
+from .rows import (
+    cross_entropy,
+    cross_entropy_backward,
+    log_softmax,
+    log_softmax_backward,
+    softmax,
+    softmax_backward,
+)
 except ImportError:
     from .matmul import matmul
 
@@ -18,7 +26,8 @@ except ImportError:
 from .threads import PARALLEL_FROM
 
 __all__ = [
-    "PARALLEL_FROM", "allocator", "batched_matmul", "columns", "flat", "from_numpy", "matmul", "rows", "strided",
+    "PARALLEL_FROM", "allocator", "batched_matmul", "columns", "cross_entropy", "cross_entropy_backward", "flat",
+    "from_numpy", "log_softmax", "log_softmax_backward", "matmul", "rows", "softmax", "softmax_backward", "strided",
     "to_numpy",
 ]  # fmt: skip
 

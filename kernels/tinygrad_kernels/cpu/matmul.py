@@ -46,7 +46,7 @@ from tinygrad_kernels.cpu.threads import parallel
 K_BLOCK_BYTES = 1536  # a block of the reduction axis: 256 float32
 B_IN_PLACE_BYTES = 2**15  # the first-level cache: a B that fits is read where it lies, if it can be
 A_IN_PLACE_COLUMNS = 96  # A is read twice at most for so few columns
-CELL_ROWS, CELL_COLUMNS = 512, 768  # the largest cells
+CELL_ROWS, CELL_COLUMNS = 512, 2048  # the largest cells
 THREADS_FROM = 2**22  # multiply-adds (60 us) from which threads pay
 
 Layout = tuple[int, int, int]  # offset, row stride, column stride, in elements

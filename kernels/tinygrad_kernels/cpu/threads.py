@@ -50,7 +50,15 @@ _serial = _most == 1  # run the serial kernels: one thread is wanted, or this ch
 _forked = False  # this process is such a child
 _free = False  # the threading layer is known to take launches from several Python threads at once
 _one_at_a_time = threading.Lock()
-_told = threading.local()  # .number: what Numba was last told in this Python thread
+
+
+class _Told(threading.local):
+    """What Numba was last told in this Python thread."""
+
+    number = _most
+
+
+_told = _Told()
 
 
 def parallel(kernel: Callable[..., Any], serial: Callable[..., Any]) -> Callable[..., Any]:
@@ -78,7 +86,7 @@ def parallel(kernel: Callable[..., Any], serial: Callable[..., Any]) -> Callable
     def launch(*arguments: Any) -> Any:
         if _serial:
             return serial(*arguments)
-        if getattr(_told, "number", _most) != _wanted:
+        if _told.number != _wanted:
             numba.set_num_threads(min(_wanted, _most))
             _told.number = _wanted
         if _free:

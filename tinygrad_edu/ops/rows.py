@@ -1,0 +1,158 @@
+"""Softmax and cross-entropy: operations on whole rows, with kernels of their own.
+
+    softmax          y = eˣ / Σ eˣ             dx = y (g - Σ g y)
+    log softmax      y = x - log Σ eˣ          dx = g - eʸ Σ g
+    cross-entropy    loss = -log softmax(x)[t]    dx = g (softmax(x) - onehot(t))
+
+In each the rows are the last axis; another axis is moved there and back. The kernels (tinygrad_kernels/cpu/rows.py)
+subtract the row's maximum first, so that no eˣ overflows.
+
+Source: J. Bridle, Probabilistic interpretation of feedforward classification network outputs, 1990.
+"""
+
+from __future__ import annotations
+
+from math import prod
+from typing import TYPE_CHECKING, Any
+
+from ..dtypes import int64
+from ..graph import Node, freed, mode, share
+from .reduction import normalize_axes
+from .strides import Size
+
+if TYPE_CHECKING:
+    from ..tensors import Tensor
+
+
+class RowBackward(Node):
+    """Softmax or log softmax in the graph: keeps its result, and watches it for changes."""
+
+    __slots__ = ("label", "flat", "shape", "kind", "memory", "version")
+
+    def __init__(self, x: Tensor, y: Tensor, label: str) -> None:
+        self.parents, self.label = (x.node,), label
+        self.flat, self.shape, self.kind = y.flat, y.shape, y.kind
+        self.memory = share(y)
+        self.version = self.memory.version
+
+    def name(self) -> str:
+        return self.label
+
+    def release(self) -> None:
+        self.flat = None
+
+    def pull(self, g: Tensor, graph: bool) -> tuple[Tensor]:
+        if self.flat is None:
+            raise freed(self)
+        if self.memory.version != self.version:
+            raise RuntimeError(
+                "one of the variables needed for gradient computation has been modified by an inplace operation: the "
+                f"result of {self.label}, of shape {list(self.shape)}. Change a clone() instead"
+            )
+        log = self.label.startswith("Log")
+        if graph:
+            y = Tensor(self.flat, self.shape, self.kind, self)
+            if log:
+                return (g - y.exp() * g.sum(-1, keepdim=True),)
+            return (y * (g - (g * y).sum(-1, keepdim=True)),)
+        rows, columns = rows_of(self.shape)
+        out = Tensor(self.kind.empty(rows * columns), self.shape, self.kind)
+        backend = self.kind.backend
+        kernel = backend.log_softmax_backward if log else backend.softmax_backward
+        kernel(out.flat, g.contiguous().flat, self.flat, rows, columns)
+        return (out,)
+
+
+def rows_of(shape: tuple[int, ...]) -> tuple[int, int]:
+    """How many rows, and how long; a 0-d tensor is one row of one."""
+    return (prod(shape[:-1]), shape[-1]) if shape else (1, 1)
+
+
+def along_rows(x: Tensor, dim: int | None, log: bool) -> Tensor:
+    """softmax or log softmax of x along an axis."""
+    if dim is None:
+        raise TypeError(f"{'log_' * log}softmax() needs the axis along which to normalise: dim=-1 for the last")
+    if not x.kind.dtype.is_floating_point:
+        raise RuntimeError(f"softmax of {x.kind.dtype.name} is not implemented: convert with .float() first")
+    (axis,) = normalize_axes(dim, len(x.shape)) or (0,)
+    last = max(len(x.shape) - 1, 0)
+    if axis != last:
+        return along_rows(x.transpose(axis, last), last, log).transpose(axis, last)
+    source = x.contiguous()
+    rows, columns = rows_of(x.shape)
+    out = Tensor(x.kind.empty(rows * columns), x.shape, x.kind)
+    kernel = x.kind.backend.log_softmax if log else x.kind.backend.softmax
+    kernel(out.flat, source.flat, rows, columns)
+    if source.node is not None and mode.grad:
+        out.node = RowBackward(source, out, "LogSoftmaxBackward0" if log else "SoftmaxBackward0")
+    return out
+
+
+class CrossEntropyBackward(Node):
+    """The losses of the rows of x against class numbers."""
+
+    __slots__ = ("x", "version", "targets", "logsum", "ignore")
+
+    def __init__(self, x: Tensor, targets: Any, logsum: Any, ignore: int) -> None:
+        self.parents = (x.node,)
+        self.x: Tensor | None = x
+        self.version = share(x).version
+        self.targets, self.logsum, self.ignore = targets, logsum, ignore
+
+    def name(self) -> str:
+        return "NllLossBackward0"
+
+    def release(self) -> None:
+        self.x = None
+
+    def pull(self, g: Tensor, graph: bool) -> tuple[Tensor]:
+        x = self.x
+        if x is None:
+            raise freed(self)
+        if share(x).version != self.version:
+            raise RuntimeError(
+                "one of the variables needed for gradient computation has been modified by an inplace operation: the "
+                f"logits of a cross-entropy, of shape {list(x.shape)}. Change a clone() instead"
+            )
+        rows, columns = x.shape
+        if graph:
+            from ..creation import arange
+
+            targets = Tensor(self.targets, Size((rows, 1)), arange(0).kind)
+            chosen, counted = arange(columns) == targets, targets != self.ignore
+            return ((along_rows(x, 1, log=False) - chosen.to_kind(x.kind)) * (g.unsqueeze(1) * counted.to_kind(x.kind)),)
+        out = Tensor(x.kind.empty(rows * columns), x.shape, x.kind)
+        if g.flat is None and not any(g.view[2]):
+            buffer, offset, _ = g.view
+            shared_g = buffer[offset : offset + 1]
+        else:
+            shared_g = g.contiguous().flat
+        x.kind.backend.cross_entropy_backward(
+            out.flat, shared_g, x.flat, self.logsum, self.targets, rows, columns, self.ignore
+        )
+        return (out,)
+
+
+def cross_entropy_rows(x: Tensor, target: Tensor, ignore_index: int) -> Tensor:
+    """-log softmax(x)[target] for each row: (n, classes) and int64 (n,) -> (n,).
+
+    RuntimeError or ValueError where shapes or dtypes do not fit, IndexError for a target that is not a class.
+    """
+    if len(x.shape) != 2 or target.shape != x.shape[:1]:
+        raise ValueError(
+            f"Expected input (n, classes) and target (n,), got {list(x.shape)} and {list(target.shape)}"
+        )
+    if target.kind.dtype is not int64:
+        raise RuntimeError(
+            f"expected scalar type Long but found {target.kind.dtype.name}: targets are class numbers; use .long()"
+        )
+    source = x.contiguous()
+    rows, columns = x.shape
+    targets = target.contiguous().flat.copy()  # the derivative needs them as they are now
+    out, logsum = Tensor(x.kind.empty(rows), Size((rows,)), x.kind), x.kind.empty(rows)
+    bad = x.kind.backend.cross_entropy(out.flat, logsum, source.flat, targets, rows, columns, ignore_index)
+    if bad >= 0:
+        raise IndexError(f"Target {targets[bad]} is out of bounds: row {bad}, with classes 0 to {columns - 1}.")
+    if source.node is not None and mode.grad:
+        out.node = CrossEntropyBackward(source, targets, logsum, ignore_index)
+    return out
