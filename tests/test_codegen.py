@@ -1,6 +1,7 @@
 """Printed kernels: what they compute, called directly with arrays, and how they are printed."""
 
 import ast
+import math
 
 import numpy as np
 import pytest
@@ -50,7 +51,7 @@ def test_constants_have_the_dtype_of_the_loop():
 
 def test_a_common_part_is_computed_once():
     formula = trace("twice", lambda x: x.exp() * x.exp(), ("x",))
-    assert print_flat(formula, flat_signature(formula, "float64")).count("exp(") == 1
+    assert print_flat(formula, flat_signature(formula, "float64")).count("exp(x[i])") == 1
 
 
 def test_a_truth_value_is_not_used_as_a_number():
@@ -99,30 +100,27 @@ def test_mixed_dtypes_are_converted_as_they_are_read():
 # Reductions ---------------------------------------------------------------------------------------------------
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
 @pytest.mark.parametrize("n", SIZES)
-def test_a_sum_is_one_number_correct_to_the_last_place(n, dtype):
+def test_a_sum_is_one_number_right_to_a_few_roundings(n, dtype):
     """Trap: a reduction that returns block partials (minitorch's CUDA reduce of 1,025 elements has shape (2,))."""
     x = np.random.default_rng(n).standard_normal(n).astype(dtype)
-    exact = np.sum(x.astype(np.longdouble))
-    floor = float(np.sum(np.abs(x.astype(np.float64)))) * float(np.finfo(dtype).eps) / 8
+    exact, magnitude = math.fsum(x), math.fsum(abs(x))
     for big in (False, True):
         out = np.empty(1, dtype)
         cpu.rows(SUM, flat_signature(SUM, dtype), big)(out, n, 1.0, x)
-        assert abs(out[0] - exact) <= max(float(np.spacing(abs(out[0]))), floor if dtype == "float32" else 1e-13 * n**0.5)
+        assert abs(float(out[0]) - exact) <= np.finfo(dtype).eps * magnitude / 2
 
 
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
 def test_sums_are_at_least_as_accurate_as_numpys_pairwise_sum(dtype):
-    worse = 0
-    for seed in range(20):
+    ours, numpys = 0.0, 0.0
+    for seed in range(40):
         random = np.random.default_rng(seed)
         x = (random.standard_normal(100_000) * 10 ** random.uniform(-3, 3, 100_000)).astype(dtype)
-        import math
-
-        exact = math.fsum(x.astype(np.float64))
-        out = np.empty(1, dtype)
+        exact, out = math.fsum(x), np.empty(1, dtype)
         cpu.rows(SUM, flat_signature(SUM, dtype), True)(out, x.size, 1.0, x)
-        worse += abs(float(out[0]) - exact) > abs(float(x.sum()) - exact)
-    assert worse <= 6  # of 20: they are equally often the better one by chance alone at 10
+        ours += (float(out[0]) - exact) ** 2
+        numpys += (float(x.sum()) - exact) ** 2
+    assert ours <= numpys
 
 
 @pytest.mark.parametrize("shape", [(1, 1), (3, 1025), (70, 1), (5, 70_000), (2, 0), (0, 3), (1, 65537), (2000, 40)])

@@ -1,14 +1,14 @@
 """What this machine has, what is missing, and how to get it: `python -m tinygrad_edu doctor`.
 
-The problem. "It does not work" has a dozen causes: a package is missing or too old for another one, the compiled kernels
-cannot be kept, a driver is there but not found. Each shows itself far from its cause.
+The problem. "It does not work" has a dozen causes: a package is missing or too old for another one, the compiled
+kernels cannot be kept, a driver is there but not found. Each shows itself far from its cause.
 
 The idea. Ask for every one of them by itself, in the order in which they depend on each other, and try the whole at
 the end: compile a small kernel and a parallel one, and compare their results with what they must be. Nothing is
 assumed to work, so whatever might fail is imported here only when its turn comes.
 
-A GPU is looked for without CUDA's tools: the driver leaves files behind, and its library answers a few questions through
-ctypes (cuDriverGetVersion, cuDeviceGetName).
+A GPU is looked for without CUDA's tools: the driver leaves files behind, and its library answers a few questions
+through ctypes (cuDriverGetVersion, cuDeviceGetName).
 
 Source: NVIDIA, CUDA Driver API Reference Manual, chapters on initialization, version and device management.
 """

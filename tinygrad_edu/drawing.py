@@ -80,7 +80,7 @@ def draw(x: Any, path: str | PathLike | None = None) -> Drawing:
 
 
 def operands_first(root: Any) -> list[Any]:
-    """Every node that `root` depends on, and itself, each once and after its operands; the first operand's part first."""
+    """Every node that `root` depends on, and itself, each once and after its operands. Not recursive."""
     order, seen, stack = [], set(), [(root, False)]
     while stack:
         node, operands_done = stack.pop()
@@ -286,8 +286,8 @@ class Layout:
 def spread(wanted: list[float], spaces: list[float]) -> list[float]:
     """Numbers in ascending order, at least `spaces[i]` apart, with the least sum of squared distances from `wanted`.
 
-    Without the spaces this is isotonic regression: as long as two neighbouring groups are in the wrong order, they become
-    one group at their common mean.
+    Without the spaces this is isotonic regression: as long as two neighbouring groups are in the wrong order, they
+    become one group at their common mean.
 
     >>> spread([0.0, 0.0, 50.0], [10.0, 10.0])
     [-5.0, 5.0, 50.0]

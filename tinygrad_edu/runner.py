@@ -1,11 +1,11 @@
 """Running a program that says `import torch`, as it is, on this library.
 
-The problem. A lesson, or a program that somebody has, begins with `import torch`. To try it here, not a line of it should
-have to change.
+The problem. A lesson, or a program that somebody has, begins with `import torch`. To try it here, not a line of it
+should have to change.
 
-The idea. `import a.b` asks the finders in sys.meta_path, in order, for a module of that name. `TorchFinder` stands first
-and answers for `torch` and everything below: the module tinygrad_edu of the same path, *itself* and not a copy, so that
-torch.Tensor and tinygrad_edu.Tensor are one class.
+The idea. `import a.b` asks the finders in sys.meta_path, in order, for a module of that name. `TorchFinder` stands
+first and answers for `torch` and everything below: the module of tinygrad_edu of the same path, *itself* and not a
+copy, so that torch.Tensor and tinygrad_edu.Tensor are one class.
 
     import torch.nn.functional as F    asks for   torch           gets   tinygrad_edu
                                                   torch.nn               tinygrad_edu.nn
@@ -82,8 +82,8 @@ def install() -> None:
     torch = sys.modules.get("torch")
     if torch is not None and torch is not sys.modules["tinygrad_edu"]:
         raise CannotRun(
-            f"PyTorch itself is already imported, from {getattr(torch, '__file__', None)}, so `import torch` cannot mean "
-            "tinygrad_edu in this process; start a new one: python -m tinygrad_edu run script.py"
+            f"PyTorch itself is already imported, from {getattr(torch, '__file__', None)}, so `import torch` cannot "
+            "mean tinygrad_edu in this process; start a new one: python -m tinygrad_edu run script.py"
         )
     if not any(isinstance(finder, TorchFinder) for finder in sys.meta_path):
         sys.meta_path.insert(0, TorchFinder())

@@ -9,8 +9,7 @@ import numpy as np
 
 from .elementwise import columns, flat, rows, strided
 
-try:
-    from .matmul import batched_matmul, matmul
+from .matmul import batched_matmul, matmul
 from .rows import (
     cross_entropy,
     cross_entropy_backward,
@@ -19,10 +18,6 @@ from .rows import (
     softmax,
     softmax_backward,
 )
-except ImportError:
-    from .matmul import matmul
-
-    batched_matmul = None
 from .threads import PARALLEL_FROM
 
 __all__ = [

@@ -18,10 +18,11 @@ with a polynomial, *reconstruct* by the same identity.
 
 Four tricks make it exact to about one unit in the last place (ulp):
 
-- *Reduction in parts* (Cody and Waite). `x - k * half_pi` is useless: the rounding of the constant is multiplied by k, and what is
-  left of x may be tiny. But if π/2 = A + B + C + D, where A, B and C have so few bits that k * A, k * B and k * C are
-  exact, then ((x - k A) - k B) - ... loses almost nothing. It also explains a flag: 'reassoc' would let the compiler
-  add the parts up again, so these functions are compiled with 'contract' alone, whoever calls them.
+- *Reduction in parts* (Cody and Waite). `x - k * half_pi` is useless: the rounding of the constant is multiplied by
+  k, and what is left of x may be tiny. But if π/2 = A + B + C + D, where A, B and C have so few bits that k * A,
+  k * B and k * C are exact, then ((x - k A) - k B) - ... loses almost nothing. It also explains a flag: 'reassoc'
+  would let the compiler add the parts up again, so these functions are compiled with 'contract' alone, whoever
+  calls them.
 - *Rounding by adding*. In float32 the numbers near 1.5 · 2²³ are whole: t = y + 1.5 · 2²³ rounds y to the nearest
   whole number k, found both as the float t - 1.5 · 2²³ and as an integer in the low bits of t. No conversion, so
   nan passes through unharmed (converting nan to an integer is undefined).
@@ -150,8 +151,9 @@ def tanh_float32(x):
     p = p * z + float32(-0.0539094288274605454)
     p = p * z + float32(0.133331137290208719)
     p = p * z + float32(-0.333333320079769797)
-    y = a + a * (z * p) if a < float32(0.5493) else float32(1.0) - float32(2.0) * q / (float32(1.0) + q)
-    return math.copysign(y, x)
+    near = a + a * (z * p)
+    y = float32(1.0) - float32(2.0) * q / (float32(1.0) + q)
+    return math.copysign(near if a < float32(0.5493) else y, x)
 
 
 @jit
@@ -173,8 +175,9 @@ def tanh_float64(x):
     p = p * z - 0.0539682539488991439
     p = p * z + 0.133333333333156463
     p = p * z - 0.333333333333333066
-    y = a + a * (z * p) if a < 0.5493 else 1.0 - 2.0 * q / (1.0 + q)
-    return math.copysign(y, x)
+    near = a + a * (z * p)
+    y = 1.0 - 2.0 * q / (1.0 + q)
+    return math.copysign(near if a < 0.5493 else y, x)
 
 
 # log

@@ -13,8 +13,8 @@ lies: `x @ W.T` of `nn.Linear` reads W, of shape (n, k), with the layout (0, 1, 
 feeds many multiply-adds (`matmul_blocks.tile`). And the loops around it go over *blocks*, so that what is used
 again soon lies in a near cache:
 
-    for a cell of C (512 x 768 at most)
-      for a block of k (256 floats)      copy its part of A in strips, of B in panels   (packing)
+    for a cell of C (512 x 1536 at most)
+      for a block of k (512 floats)      copy its part of A in strips, of B in panels   (packing)
         for a panel of B (48 columns)    stays in the first- or second-level cache
           for a strip of A (8 rows)
             tile
@@ -43,10 +43,10 @@ from tinygrad_kernels.cpu.jit import jit
 from tinygrad_kernels.cpu.matmul_blocks import ROWS, VECTOR_BYTES, VECTORS, move, tile, transpose
 from tinygrad_kernels.cpu.threads import parallel
 
-K_BLOCK_BYTES = 1536  # a block of the reduction axis: 256 float32
+K_BLOCK_BYTES = 2048  # a block of the reduction axis: 512 float32
 B_IN_PLACE_BYTES = 2**15  # the first-level cache: a B that fits is read where it lies, if it can be
 A_IN_PLACE_COLUMNS = 96  # A is read twice at most for so few columns
-CELL_ROWS, CELL_COLUMNS = 512, 2048  # the largest cells
+CELL_ROWS, CELL_COLUMNS = 512, 1536  # the largest cells
 THREADS_FROM = 2**22  # multiply-adds (60 us) from which threads pay
 
 Layout = tuple[int, int, int]  # offset, row stride, column stride, in elements

@@ -213,8 +213,10 @@ def _cross_entropy_row(x, target):
 
 @jit
 def _cross_entropy_backward_row(gx, g, x, logsum, target):
+    high = x.dtype.type(logsum)  # two steps: of large float32 logits, one would leave little
+    low = x.dtype.type(logsum - float64(high))
     for j in range(x.size):
-        gx[j] = g * _exp(x[j] - logsum)
+        gx[j] = g * _exp((x[j] - high) - low)
     gx[target] -= g
 
 
@@ -368,8 +370,9 @@ def cross_entropy(
 ) -> int:
     """losses[i] = -log softmax(x[i])[targets[i]], 0 where targets[i] is `ignore_index`; logsum is for the backward.
 
-    losses and logsum are (rows,) and x is (rows * cols,), of one dtype; targets is (rows,) of int64. Returns -1. If
-    a target is not in [0, cols), nothing is written and the first such row is returned: the caller raises.
+    losses is (rows,) and x is (rows * cols,), of one dtype; logsum is (rows,) of float64, targets (rows,) of int64.
+    Returns -1. If a target is not in [0, cols), nothing is written and the first such row is returned: the caller
+    raises.
 
     >>> import numpy as np
     >>> losses, logsum = np.empty(2), np.empty(2)
