@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 
 from . import dtypes
-from .dtypes import BY_NUMPY, Kind, as_device, as_dtype, bool_, default_float, float64, int64, kind_of
+from .dtypes import BY_NUMPY, Kind, as_device, as_dtype, bool_, default_float, int64, kind_of
 from .ops.shape import copy, shape_arguments
 from .ops.strides import Size
 from .tensors import Tensor, from_array

@@ -63,9 +63,13 @@ class device:
 
     __slots__ = ("type", "index")
 
+    type: str
+    index: int | None
+
     def __init__(self, type: str | device, index: int | None = None) -> None:
         if isinstance(type, device):
-            type, index = type.type, type.index
+            self.type, self.index = type.type, type.index
+            return
         if not isinstance(type, str):
             raise TypeError(f"a device is given by name, 'cpu' or 'cuda', not {type!r}")
         name, _, number = type.partition(":")

@@ -18,13 +18,13 @@ from .creation import (
     zeros,
     zeros_like,
 )
+from .drawing import draw
 from .dtypes import bool_ as bool
 from .dtypes import device, dtype, float32, float64, int8, int16, int32, int64, uint8
 from .dtypes import float32 as float
 from .dtypes import float64 as double
 from .dtypes import int32 as int
 from .dtypes import int64 as long
-from .drawing import draw
 from .functions import (
     add,
     clone,
@@ -65,9 +65,9 @@ from .functions import (
 )
 from .ops.elementwise import where
 from .ops.strides import Size
+from .printing import set_printoptions
 from .random import Generator, initial_seed, manual_seed, rand, randint, randn, randperm, seed
 from .showing import show
-from .printing import set_printoptions
 from .tensors import Tensor
 from .threads import get_num_threads, set_num_threads
 from .value import Value

@@ -46,7 +46,7 @@ class Tensor(ElementwiseMethods, ReductionMethods, ShapeMethods, LinalgMethods):
     flat: Any
     shape: tuple[int, ...]
     kind: Kind
-    node: Node | None
+    node: Any  # Node | None
     view: Any
     shared: Any
 
@@ -190,9 +190,11 @@ class Tensor(ElementwiseMethods, ReductionMethods, ShapeMethods, LinalgMethods):
         >>> x.grad
         tensor([2., 4.])
         """
-        watch = None
+        watch: Any = None
         if trace:
-            from .showing import print_step as watch
+            from .showing import print_step
+
+            watch = print_step
         retain = create_graph if retain_graph is None else retain_graph
         seed = starting_gradient(self, gradient)
         before, mode.grad = mode.grad, create_graph
@@ -256,7 +258,7 @@ class Tensor(ElementwiseMethods, ReductionMethods, ShapeMethods, LinalgMethods):
             dtype_name=self.kind.dtype.name,
             default_dtype=self.kind.dtype is dtypes.default_float,
             requires_grad=self.node is not None,
-            grad_fn_name=None if self.is_leaf else self.node.name(),  # type: ignore[union-attr]
+            grad_fn_name=None if self.is_leaf else self.node.name(),
         )
 
     def __format__(self, spec: str) -> str:

@@ -138,9 +138,11 @@ class Value(engine.Scratch):
             >>> first.data, x.grad              # 3 x² and 6 x
             (12.0, 12.0)
         """
-        watch = None
+        watch: Any = None
         if trace:
-            from .showing import print_step as watch
+            from .showing import print_step
+
+            watch = print_step
         seed: Any = Value(1.0) if create_graph else 1.0
         engine.backward([(self, seed)], graph=create_graph, retain=True, watch=watch)
 

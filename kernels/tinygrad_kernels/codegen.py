@@ -116,11 +116,10 @@ def header(formula: Formula, compute: str, extra: Sequence[str] = (), guarded: b
     ]
     lines += ["from tinygrad_kernels.cpu.jit import jit"]
     for f in called:
-        any_argument = [f"{f}_{compute}_any as {f}_any"] if f in GUARDED and guarded else []
-        suffix = "_any" if f in GUARDED and not guarded else ""
-        lines += [
-            f"from tinygrad_kernels.cpu.math import {', '.join([f'{f}_{compute}{suffix} as {f}', *any_argument])}"
-        ]
+        names = [f"{f}_{compute} as {f}"]
+        if f in GUARDED:
+            names = [*names, f"{f}_{compute}_any as {f}_any"] if guarded else [f"{f}_{compute}_any as {f}"]
+        lines.append(f"from tinygrad_kernels.cpu.math import {', '.join(names)}")
     if guarded and set(called) & set(GUARDED):
         lines += ["from tinygrad_kernels.cpu.math import SIN_LIMIT as LIMITS"]
         lines += [f'SIN_LIMIT = {compute}(LIMITS["{compute}"])']

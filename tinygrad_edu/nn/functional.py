@@ -12,20 +12,21 @@ A loss differentiates *both* its operands, whichever of them is the prediction.
 from __future__ import annotations
 
 import warnings
+
 from tinygrad_kernels.expr import trace
 
-from ..ops.plan import OPERATIONS, apply
-from ..ops.rows import along_rows, cross_entropy_rows
 from ..ops import linalg
 from ..ops.launch import compute
+from ..ops.plan import OPERATIONS, apply
+from ..ops.rows import along_rows, cross_entropy_rows
 from ..tensors import Tensor
 
 
 def linear(input: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor:
     """x Wᵀ + b: (*, in), (out, in), (out,) -> (*, out)."""
-    fits = bias is not None and bias.flat is not None and input.kind is weight.kind is bias.kind
-    if fits and len(input.shape) == len(weight.shape) == 2:
-        return linalg.linear(input, weight, bias)
+    if bias is not None and bias.flat is not None and len(input.shape) == len(weight.shape) == 2:
+        if input.kind is weight.kind is bias.kind:
+            return linalg.linear(input, weight, bias)
     y = input @ weight.t()
     return y if bias is None else y + bias
 

@@ -130,8 +130,8 @@ class ElementwiseMethods:
     __le__ = binary(calculus.Le)
     __gt__ = binary(calculus.Gt)
     __ge__ = binary(calculus.Ge)
-    __eq__ = binary(calculus.Eq)
-    __ne__ = binary(calculus.Ne)
+    __eq__ = binary(calculus.Eq)  # type: ignore[assignment]  # elementwise, as in PyTorch
+    __ne__ = binary(calculus.Ne)  # type: ignore[assignment]
 
     __iadd__ = in_place(calculus.Add)
     __isub__ = in_place(calculus.Sub)

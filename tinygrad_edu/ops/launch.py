@@ -1,7 +1,7 @@
 """From a formula and tensors to one call of a kernel.
 
-The problem. `x + y` may be two contiguous arrays, an array and a number, a matrix and a row, a transposed view, or all of
-that with two dtypes. Each deserves its own loop, but finding out which must not cost more than the loop itself.
+The problem. `x + y` may be two contiguous arrays, an array and a number, a matrix and a row, a transposed view, or all
+of that with two dtypes. Each deserves its own loop, but finding out which must not cost more than the loop itself.
 
 The idea. Whatever decides, that is the kinds, shapes and strides of the operands, is a key. The decision for a
 key is made once, and kept as a `Launch`: an object that does nothing but call the right kernel.

@@ -58,7 +58,7 @@ class MmBackward(Node):
         self.a = self.b = None
         self.done = True
 
-    def pull(self, g: Tensor, graph: bool) -> tuple[Tensor | None, Tensor | None]:
+    def pull(self, g: Tensor, graph: bool) -> tuple[Tensor | None, ...]:
         if self.done:
             raise freed(self)
         self.check()

@@ -43,7 +43,7 @@ class Operation:
         self.forward = forward_formula(op)
         self.pulls = backward_formulas(op)
         self.names = ("g", *self.forward.inputs, "out")
-        self.picks = tuple(p and tuple(self.names.index(n) for n in p.inputs) for p in self.pulls)
+        self.picks = tuple(tuple(self.names.index(n) for n in p.inputs) if p else () for p in self.pulls)
         self.passes = tuple(p is not None and p.outputs[0].op == "input" for p in self.pulls)
         self.keeps = [self._keep(mask) for mask in range(2**op.arity)]  # None: nothing at all
         self.plans: dict[tuple, Plan] = {}
@@ -68,39 +68,42 @@ class Plan:
         self.kind = result_kind(operation, self.arithmetic)
         found = launch(operation.forward, operands, self.arithmetic, self.kind)
         assert found.direct is not None or not all(_has_buffer(x) for x in operands)
-        self.kernel, self.size, self.shape, self.number = found.direct, found.size, found.shape, found.number
+        self.kernel: Any = found.direct  # None: the general way only
+        self.size, self.shape, self.number = found.size, found.shape, found.number
         self.targets = tuple((x.shape, x.kind) if isinstance(x, Tensor) else None for x in operands)
         self.flat_g: list[Callable | None] = [None] * len(operands)  # made when a gradient first comes this way
         self.one_g: list[Callable | None] = [None] * len(operands)
 
     def make_pull(self, i: int, g: Tensor, values: tuple) -> Callable[[Tensor, tuple], Tensor]:
-        """The function (g, buffers of (g, operands..., out)) -> cotangent of operand i, for a g laid out like this one."""
+        """The function (g, buffers of (g, operands..., out)) -> cotangent of operand i, for a g laid out like this."""
         operation = self.operation
-        target, kind = self.targets[i]
+        wanted, formula = self.targets[i], operation.pulls[i]
+        assert wanted is not None and formula is not None  # only operands with a node get here
+        target, kind = wanted
         if operation.passes[i] and target == self.shape and kind is self.kind:
             return lambda g, values: g
-        formula, picks = operation.pulls[i], operation.picks[i]
+        picks = operation.picks[i]
         whole = (g, *map(self._as_operand, values[1:], (*self.targets, (self.shape, self.kind))))
         chosen = tuple(whole[k] for k in picks)
         found = launch(formula, chosen, self.arithmetic, kind, target)
         if found.direct is None:
 
-            def pull(g: Tensor, values: tuple) -> Tensor:
+            def pull_any(g: Tensor, values: tuple) -> Tensor:
                 whole = (g, *map(self._as_operand, values[1:], (*self.targets, (self.shape, self.kind))))
                 operands = tuple(whole[k] for k in picks)
                 return Tensor(found.run(operands, None), found.shape, kind)
 
-            return pull
+            return pull_any
         kernel, size, shape = found.direct, found.size, Size(target)
         if len(picks) == 1:
             (only,) = picks
 
-            def pull(g: Tensor, values: tuple) -> Tensor:
+            def pull_one(g: Tensor, values: tuple) -> Tensor:
                 out = kind.empty(size)
                 kernel(out, values[only])
                 return Tensor(out, shape, kind)
 
-            return pull
+            return pull_one
         pick = itemgetter(*picks)
 
         def pull(g: Tensor, values: tuple) -> Tensor:
@@ -133,7 +136,8 @@ class ElementwiseNode(Node):
 
     __slots__ = ("plan", "buffers", "operands", "versions", "out_shared")
 
-    buffers: tuple | None
+    buffers: Any  # None once it is released
+    operands: Any
 
     def __init__(self, plan: Plan, parents: tuple, operands: tuple, out: Tensor) -> None:
         self.parents, self.plan = parents, plan
@@ -234,7 +238,7 @@ class ElementwiseNode(Node):
             if parent is None or formula is None:
                 found.append(None)
                 continue
-            target, kind = plan.targets[i]
+            target, kind = plan.targets[i]  # type: ignore[misc]
             found.append(evaluate(formula, whole).sum_to(target).to_kind(kind))
         return tuple(found)
 

@@ -75,6 +75,7 @@ class Total:
         signature = Signature([x.kind.dtype.name], ["flat"], result.dtype.name)
         big = prod(x.shape) >= result.backend.PARALLEL_FROM
         divisor = float(self.count) if mean else 1.0
+        self.sizes: tuple[float, ...]
         if after > 1:
             self.kernel, self.sizes = result.backend.columns(SUM, signature, big), (summed, after, divisor)
         else:

@@ -120,7 +120,8 @@ class CrossEntropyBackward(Node):
 
             targets = Tensor(self.targets, Size((rows, 1)), arange(0).kind)
             chosen, counted = arange(columns) == targets, targets != self.ignore
-            return ((along_rows(x, 1, log=False) - chosen.to_kind(x.kind)) * (g.unsqueeze(1) * counted.to_kind(x.kind)),)
+            weights = g.unsqueeze(1) * counted.to_kind(x.kind)
+            return ((along_rows(x, 1, log=False) - chosen.to_kind(x.kind)) * weights,)
         out = Tensor(x.kind.empty(rows * columns), x.shape, x.kind)
         if g.flat is None and not any(g.view[2]):
             buffer, offset, _ = g.view

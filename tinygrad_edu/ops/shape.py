@@ -126,7 +126,7 @@ class AssignBackward(Node):
     def __init__(self, parents: tuple, index: Any, value: Any) -> None:
         self.parents, self.index = parents, index
         self.value_shape = value.shape if isinstance(value, Tensor) else ()
-        self.value_kind = value.kind if isinstance(value, Tensor) else None
+        self.value_kind: Any = value.kind if isinstance(value, Tensor) else None
 
     def name(self) -> str:
         return "CopySlices"

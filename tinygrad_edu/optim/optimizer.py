@@ -1,6 +1,6 @@
 """What all optimizers share: parameter groups, state, and one fused kernel per step and parameter.
 
-An update is a formula like any other: new parameter, and new state, from old parameter, gradient and state. It is traced
+An update is a formula like any other: new parameter and new state from old parameter, gradient and state. It is traced
 and printed as one loop with several results (tinygrad_kernels/codegen.py), so that a step reads each array once.
 """
 

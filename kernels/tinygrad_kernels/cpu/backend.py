@@ -8,7 +8,6 @@ from functools import partial
 import numpy as np
 
 from .elementwise import columns, flat, rows, strided
-
 from .matmul import batched_matmul, matmul
 from .rows import (
     cross_entropy,

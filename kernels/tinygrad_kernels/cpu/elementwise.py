@@ -8,7 +8,6 @@ small array, the parallel one for a large one (starting the threads costs more t
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
 
 from ..cache import load_source
 from ..codegen import Signature, print_flat, print_strided
