@@ -11,14 +11,14 @@ from hypothesis import strategies as st
 
 import tinygrad_edu as tg
 from tinygrad_edu import Value
-from tinygrad_edu.engine import topological_order
+from tinygrad_edu.engine import Scratch, topological_order
 
 
-class Plain:
+class Plain(Scratch):
     """A node with nothing but parents."""
 
     def __init__(self, *parents):
-        self.parents = parents
+        self.parents, self.walk = parents, None
 
 
 @given(st.lists(st.lists(st.integers(0, 30), max_size=4), min_size=1, max_size=30))
@@ -36,14 +36,24 @@ def test_every_node_comes_once_and_after_all_that_consume_it(edges):
         if id(node) not in reachable:
             reachable.add(id(node))
             stack.extend(node.parents)
-    assert set(place) == reachable
-    assert all(place[id(node)] < place[id(p)] for node in order for p in node.parents)
+    assert set(place) == {k for k in reachable if k in {id(n) for n in nodes if n.parents}}  # leaves pass nothing on
+    assert all(place[id(node)] < place[id(p)] for node in order for p in node.parents if p.parents)
 
 
 def test_the_order_skips_missing_parents_and_keeps_repeats():
-    a = Plain()
+    a = Plain(Plain())
     b = Plain(a, None, a)
     assert list(topological_order(b)) == [b, a]
+
+
+def test_a_walk_inside_a_walk_of_the_same_nodes_is_refused():
+    b = Plain(Plain(Plain()))
+    order = topological_order(b)
+    assert next(order) is b
+    with pytest.raises(RuntimeError, match="being walked already"):
+        list(topological_order(b))
+    order.close()
+    assert len(list(topological_order(b))) == 2
 
 
 def test_doubling_a_sum_takes_linear_time():
@@ -140,24 +150,25 @@ def test_many_cotangents_at_one_node_are_added_in_place_without_touching_the_fir
     assert x.grad.tolist() == [8.0, 16.0, 24.0]
 
 
-def test_tensors_chain_of_a_million_backward_and_deletion():
+def test_a_chain_of_a_million_tensors_is_walked_and_freed_without_recursion():
     """Trap: recursive topological sort (micrograd, TinyTorch): RecursionError at depth 1,000."""
     x = y = tg.ones(1, requires_grad=True)
     for _ in range(1_000_000):
         y = y + 1.0
     y.backward()
     assert x.grad.item() == 1.0
-    y = x
-    for _ in range(1_000_000):
-        y = y + 1.0
-    del y  # never walked: deletion alone must not overflow the stack
-    y = x
-    for _ in range(100_000):  # nodes that save what they need
-        y = y * 1.0
+    del y  # a million nested objects: deletion must not overflow the stack either
+    assert x.is_leaf
+
+
+@pytest.mark.parametrize("step", [lambda y: y * 1.0, lambda y: y.exp(), lambda y: y.reshape(1), lambda y: y.clone(),
+                                  lambda y: y.sum(0, keepdim=True)])  # fmt: skip
+def test_a_long_graph_that_was_never_walked_is_freed_without_recursion(step):
+    x = y = tg.zeros(1, requires_grad=True)
+    for _ in range(50_000):
+        y = step(y)
     del y
-    for _ in range(100_000):
-        x = x.reshape(1)
-    del x
+    assert x.is_leaf
 
 
 def live_tensors_after(program):
@@ -208,6 +219,8 @@ def test_no_reference_cycles_in_place_and_in_views():
 def test_memory_of_a_graph_is_freed_as_backward_goes():
     n = 200_000
     x = tg.rand(n, requires_grad=True)
+    x.sin().sum().backward()  # loads the kernels
+    x.grad = None
     tracemalloc.start()
     try:
         y = x

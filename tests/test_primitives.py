@@ -1,4 +1,4 @@
-"""The vectorisable exp, log, sin, cos, tanh: within 2 ulp everywhere, and right at the edges of the number line."""
+"""The vectorisable exp, log, sin, cos, tanh: within 2 ulp everywhere, right at the ends of the number line."""
 
 import functools
 import math
@@ -40,7 +40,7 @@ def limit(name, dtype):
 
 @pytest.mark.parametrize("name", NAMES)
 def test_float32_is_within_2_ulp_over_all_bit_patterns(name):
-    """Every 1009th of the 2³² numbers, against float64 NumPy rounded once; overflow, nan and sign included."""
+    """Every 1009th of the 2³² numbers, against float64 NumPy rounded once; overflow and nan included."""
     x = np.arange(0, 2**32, 1009, dtype=np.uint64).astype(np.uint32).view(np.float32)
     x = x[~(np.abs(x) >= limit(name, "float32"))]  # nan stays
     out = apply(f"{name}_float32", x)
@@ -134,7 +134,7 @@ def test_the_any_twin_takes_huge_arguments(name, dtype):
 @pytest.mark.parametrize("dtype", DTYPES)
 @pytest.mark.parametrize("name", NAMES)
 def test_a_loop_that_may_reorder_does_not_reorder_inside_a_primitive(name, dtype):
-    """Trap: 'reassoc' collapses a range reduction. The primitives keep their own flags, whoever calls them."""
+    """Trap: 'reassoc' collapses a range reduction. A primitive keeps its own flags, whoever calls it."""
     x = np.linspace(0.01, 80.0, 4001).astype(dtype)
     np.testing.assert_array_equal(apply(f"{name}_{dtype}", x, "reassoc"), apply(f"{name}_{dtype}", x))
 

@@ -60,8 +60,8 @@ def main() -> int:
             print(f"    {'PROBLEM':<16}{type(error).__name__}: {error}")
     if problems:
         print("\ntinygrad_edu cannot work here:")
-        for problem in problems:
-            print(f"  - {problem}")
+        for line in problems:
+            print(f"  - {line}")
         return 1
     print("\ntinygrad_edu works here")
     return 0
@@ -208,6 +208,7 @@ def trial() -> Lines:
     ones = tg.ones(4 * PARALLEL_FROM)
     if not bool(np.all((ones + ones).numpy() == 2.0)):
         raise Broken("1 + 1 is not 2 in a parallel kernel; try NUMBA_THREADING_LAYER=workqueue")
+    layer: str
     try:
         layer = numba.threading_layer()
     except ValueError:  # one thread only: none was started

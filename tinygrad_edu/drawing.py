@@ -120,7 +120,7 @@ def tensor_boxes(x: Any) -> list[Box]:
     nodes = operands_first(x.node)
     number_of = {node: k for k, node in enumerate(nodes)}
     known = {x.node: x}  # the tensors that are within reach, by the node that made them
-    sizes = {}  # and the dtypes and shapes of others
+    sizes: dict[Any, Any] = {}  # and (shape, kind) of others
     for node in nodes:
         if isinstance(node, ElementwiseNode):
             sizes[node] = (node.plan.shape, node.plan.kind)

@@ -199,7 +199,9 @@ class Steps(threading.local):
             if operation is not None:
                 summed = ", summed over the axes along which it was broadcast," if sent.numel() < g.numel() else ""
                 name += f", {operation.forward.inputs[k]} in the formula,"
-                how = f"{operation.pulls[k].outputs[0]!r}{summed} = "
+                formula = operation.pulls[k]
+                assert formula is not None  # something was sent
+                how = f"{formula.outputs[0]!r}{summed} = "
             lines.append(f"     {name} is sent {how}{brief(sent)}")
         return lines
 

@@ -203,7 +203,8 @@ def print_strided(formula: Formula, signature: Signature, dimensions: int) -> st
     dimension the access of an operand is 'unit' (neighbours in memory), 'fixed' (stride 0: a broadcast operand, read
     once per row), 'strided', or 'number'. `signature.access[-1]` is that of the result.
 
-    Printed functions, the second for two dimensions or more: loop and loop_parallel(shape, result, result_at, x, x_at, ...); a number comes without `_at`.
+    Printed functions, the second for two dimensions or more, both of (shape, result, result_at, x, x_at, ...), where a
+    number comes without `_at`: loop and loop_parallel.
     """
     inner = dimensions - 1
     result_access = signature.access[-1]

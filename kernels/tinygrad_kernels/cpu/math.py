@@ -1,14 +1,15 @@
 """exp, log, sin, cos, tanh: written so that a loop over them runs on vector instructions.
 
-The problem. A loop that calls the C library's `exp` runs one element at a time: the call is opaque, so the compiler
-cannot turn eight of them into one instruction. A loop over *these* functions is eight (or sixteen) elements wide,
-because after inlining there is nothing left in it but additions, multiplications, shifts and selections:
+The problem. A loop that calls the C library's `exp` runs one element at a time: the call is opaque, so the
+compiler cannot turn eight of them into one instruction. A loop over *these* functions is eight (or sixteen)
+elements wide, because after inlining there is nothing left in it but additions, multiplications, shifts and
+selections:
 
     for i in range(n):
-        out[i] = exp(x[i])            # 5 to 40 times faster than with math.exp
+        out[i] = exp(x[i])            # several elements per instruction
 
-The idea, the same for every function: *reduce* the argument to a small interval by an identity, *approximate* there
-with a polynomial, *reconstruct* by the same identity.
+The idea, the same for every function: *reduce* the argument to a small interval by an identity, *approximate*
+there with a polynomial, *reconstruct* by the same identity.
 
     exp   x = k log 2 + r,   |r| <= (log 2)/2        eˣ = 2ᵏ eʳ           2ᵏ is put together from its bits
     log   x = 2ᵏ m,          √½ <= m < √2            log x = k log 2 + log m     k is read off the bits
@@ -16,29 +17,30 @@ with a polynomial, *reconstruct* by the same identity.
     cos   sin(x + π/2)                               the same for k + 1
     tanh  q = e⁻²ˣ,          x >= 0                  1 - 2q / (1 + q)     near 0 a polynomial of its own
 
-Four tricks make it exact to about one unit in the last place (ulp):
+Four tricks keep the error below two units in the last place (ulp):
 
-- *Reduction in parts* (Cody and Waite). `x - k * half_pi` is useless: the rounding of the constant is multiplied by
-  k, and what is left of x may be tiny. But if π/2 = A + B + C + D, where A, B and C have so few bits that k * A,
-  k * B and k * C are exact, then ((x - k A) - k B) - ... loses almost nothing. It also explains a flag: 'reassoc'
-  would let the compiler add the parts up again, so these functions are compiled with 'contract' alone, whoever
-  calls them.
-- *Rounding by adding*. In float32 the numbers near 1.5 · 2²³ are whole: t = y + 1.5 · 2²³ rounds y to the nearest
-  whole number k, found both as the float t - 1.5 · 2²³ and as an integer in the low bits of t. No conversion, so
-  nan passes through unharmed (converting nan to an integer is undefined).
+- *Reduction in parts* (Cody and Waite). `x - k * half_pi` is useless: the rounding of the constant is
+  multiplied by k, and what is left of x may be tiny. But if π/2 = A + B + C + D, where A, B and C have so few
+  bits that k * A, k * B and k * C are exact, then ((x - k A) - k B) - ... loses almost nothing. It also
+  explains a flag: 'reassoc' would let the compiler add the parts up again, so these functions are compiled
+  with 'contract' alone, whoever calls them.
+- *Rounding by adding*. In float32 the numbers near 1.5 · 2²³ are whole: t = y + 1.5 · 2²³ rounds y to the
+  nearest whole number k, found both as the float t - 1.5 · 2²³ and as an integer in the low bits of t. No
+  conversion, so nan passes through unharmed (converting nan to an integer is undefined).
 - *The small part last*. r + r³ p(r²), not r (1 + r² p(r²)): the big term is added once, exactly as it is.
 - *No branch*. A special case is a selection between two values that have both been computed.
 
 The polynomials are Chebyshev fits of (eʳ - 1 - r) / r², (sin r - r) / r³,
 (cos r - 1 + r²/2) / r⁴, (tanh x - x) / x³ and (log m - 2s) / s³ with s = (m - 1) / (m + 1).
 
-sin and cos take their argument below SIN_LIMIT[dtype]; from there on k has too many bits for the parts of π/2. A loop
-goes block by block and chooses: the loop over `sin_float32` where every argument of the block is below the limit,
-else the loop over its twin `sin_float32_any`, which asks the C library, one element at a time, and answers for all x.
+sin and cos take their argument below SIN_LIMIT[dtype]; from there on k has too many bits for the parts of
+π/2. A loop goes block by block and chooses: the loop over `sin_float32` where every argument of the block is
+below the limit, else the loop over its twin `sin_float32_any`, which asks the C library, one element at a
+time, and answers for all x.
 
-Source: W. Cody and W. Waite, Software Manual for the Elementary Functions, 1980; J.-M. Muller, Elementary Functions:
-Algorithms and Implementation, 3rd edition, 2016; P. Tang, Table-driven implementation of the logarithm function in
-IEEE floating-point arithmetic, ACM Transactions on Mathematical Software 16(4), 1990.
+Source: W. Cody and W. Waite, Software Manual for the Elementary Functions, 1980; J.-M. Muller, Elementary
+Functions: Algorithms and Implementation, 3rd edition, 2016; Sun Microsystems, fdlibm: Freely Distributable
+LIBM, 1993 (the form of log).
 """
 
 from __future__ import annotations
@@ -139,7 +141,7 @@ def exp_float64(x):
 
 @jit
 def tanh_float32(x):
-    """tanh x: a polynomial up to tanh |x| = ½, from there 1 - 2q / (1 + q), which corrects 1 by a small amount."""
+    """tanh x: a polynomial up to tanh |x| = ½, from there 1 - 2q / (1 + q): 1, corrected by a little."""
     a = abs(x)
     far = float32(10.0) if a > float32(10.0) else a  # tanh 10 rounds to 1
     k, e = _exp_core_float32(float32(-2.0) * far)
@@ -187,7 +189,8 @@ def tanh_float64(x):
 def log_float32(x):
     """log x; -inf at 0, nan below.
 
-    With f = m - 1 and s = f / (2 + f), log m = f - (f²/2 - s (f²/2 + R)), where f is exact and the rest is small.
+    With f = m - 1 and s = f / (2 + f), log m = f - (f²/2 - s (f²/2 + R)), where f is exact and the rest is
+    small.
     """
     tiny = x < float32(1.1754944e-38)  # subnormal: its exponent's bits are all 0, so scale it up first
     bits = float32(x * float32(33554432.0) if tiny else x).view(int32)
@@ -334,7 +337,8 @@ def cos_float64_any(x):
     return math.cos(x)
 
 
-# pow: the C library's, whose many special cases (0 to a negative power, negative to a whole one) are IEEE 754's.
+# pow: the C library's, whose many special cases (0 to a negative power, negative to a whole one) are IEEE
+# 754's.
 
 
 @jit

@@ -148,12 +148,13 @@ def _multiply(out, c_at, c_row, a, a_at, a_row, a_col, b, b_at, b_row, b_col, m,
     if n % lanes != 0:
         panels[:] = 0  # what follows the last column could be subnormal numbers, and these are slow
     line = -np.int64(panels.ctypes.data) % 64 // out.itemsize  # a vector should not straddle two cache lines
+    rows, no_line = np.int64(ROWS), np.int64(0)  # as literals they would have _pack compiled twice
 
     for p in range(0, max(k, 1), step):
         depth = min(step, k - p)
         left, l_at, l_strip, l_row, l_col = a, a_at + p * a_col, ROWS * a_row, a_row, a_col
         if pack_a:
-            _pack(strips, 0, ROWS, a, l_at, a_row, a_col, m, depth)
+            _pack(strips, no_line, rows, a, l_at, a_row, a_col, m, depth)
             left, l_at, l_strip, l_row, l_col = strips, 0, ROWS * depth, 1, ROWS
         right, r_at, r_panel, r_row = b, b_at + p * b_row, width, b_row
         if pack_b:
@@ -162,13 +163,13 @@ def _multiply(out, c_at, c_row, a, a_at, a_row, a_col, b, b_at, b_row, b_col, m,
         for j in range(0, n, width):
             columns = n - j
             for i in range(0, m, ROWS):
-                c, rows, at = c_at + i * c_row + j, m - i, l_at + i // ROWS * l_strip
+                c, below, at = c_at + i * c_row + j, m - i, l_at + i // ROWS * l_strip
                 if columns > 2 * lanes:
-                    tile(3, out, c, c_row, rows, columns, p == 0, left, at, l_row, l_col, right, r_at, r_row, depth)
+                    tile(3, out, c, c_row, below, columns, p == 0, left, at, l_row, l_col, right, r_at, r_row, depth)
                 elif columns > lanes:
-                    tile(2, out, c, c_row, rows, columns, p == 0, left, at, l_row, l_col, right, r_at, r_row, depth)
+                    tile(2, out, c, c_row, below, columns, p == 0, left, at, l_row, l_col, right, r_at, r_row, depth)
                 else:
-                    tile(1, out, c, c_row, rows, columns, p == 0, left, at, l_row, l_col, right, r_at, r_row, depth)
+                    tile(1, out, c, c_row, below, columns, p == 0, left, at, l_row, l_col, right, r_at, r_row, depth)
             r_at += r_panel
 
 

@@ -7,27 +7,27 @@ probabilities, log-softmax into their logarithms, and cross-entropy compares tho
 
 As written, e^{x_j} is inf from x_j = 89 on (float32), and inf / inf is nan.
 
-The idea. Subtracting a constant m from the whole row changes nothing, since e^{-m} cancels. With m the row's maximum
-the largest term is e⁰ = 1: no overflow, and a sum of at least 1. So a forward pass is three loops over a row that
-stays in the cache: the maximum, the sum of e^{x_j - m}, the result. An entry of -inf gets probability 0; a row of
-nothing but -inf has m = -inf, and -inf - (-inf) makes it nan, as it is in PyTorch.
+The idea. Subtracting a constant m from the whole row changes nothing, since e^{-m} cancels. With m the row's
+maximum the largest term is e⁰ = 1: no overflow, and a sum of at least 1. So a forward pass is three loops
+over a row that stays in the cache: the maximum, the sum of e^{x_j - m}, the result. An entry of -inf gets
+probability 0; a row of nothing but -inf has m = -inf, and -inf - (-inf) makes it nan, as it is in PyTorch.
 
 The vector-Jacobian products, for one row, with g the cotangent of the result:
 
     softmax           gx_j = y_j (g_j - Σ_k g_k y_k)
     log-softmax       gx_j = g_j - e^{y_j} Σ_k g_k             here y is the logarithm
-    cross-entropy     gx_j = g (e^{x_j - logsum} - [j = t])    logsum = m + log Σ_k e^{x_k - m}, loss = logsum - x_t
+    cross-entropy     gx_j = g (e^{x_j - logsum} - [j = t])    logsum = log Σ_k e^{x_k}, loss = logsum - x_t
 
 Cross-entropy therefore saves one number per row and no probabilities.
 
-Matrices are flat, contiguous arrays of rows · cols elements, float32 or float64; every function writes into arrays
-that it is given. Sums are accumulated in float64, block by block, in an order that depends on `cols` alone. From
-PARALLEL elements on, the rows are divided among the threads; a row is always the work of one thread, so their number
-does not show in the result.
+Matrices are flat, contiguous arrays of rows · cols elements, float32 or float64; every function writes into
+arrays that it is given. Sums are accumulated in float64, block by block, in an order that depends on `cols`
+alone. From PARALLEL_FROM elements on, the rows are divided among the threads; a row is always the work of one
+thread, so their number does not show in the result.
 
-Source: J. Bridle, Probabilistic interpretation of feedforward classification network outputs, 1990; P. Blanchard,
-D. Higham and N. Higham, Accurately computing the log-sum-exp and softmax functions, IMA Journal of Numerical
-Analysis 41(4), 2021.
+Source: J. Bridle, Probabilistic interpretation of feedforward classification network outputs, 1990; P.
+Blanchard, D. Higham and N. Higham, Accurately computing the log-sum-exp and softmax functions, IMA Journal of
+Numerical Analysis 41(4), 2021.
 """
 
 from __future__ import annotations
@@ -42,8 +42,8 @@ from numpy import float32, float64, int32, int64, ndarray
 
 from tinygrad_kernels.cpu.jit import jit
 from tinygrad_kernels.cpu.math import exp_float32, exp_float64, log_float64
+from tinygrad_kernels.cpu.threads import PARALLEL_FROM, parallel
 
-PARALLEL = 65536  # elements: below, starting the threads costs more than they save
 BLOCK = 1024  # elements summed at once: rounding errors grow with cols / BLOCK, not with cols
 
 
@@ -68,12 +68,13 @@ def naive_softmax(out, x, rows, cols):
             out[i * cols + j] = math.exp(x[i * cols + j] - m) / total
 
 
-# What a row needs. `_exp` and `_maximum` choose by dtype while the kernel is compiled; what they choose is a function
-# with flags of its own, so calling it from a loop that accumulates does no harm to it.
+# What a row needs. `_exp` and `_maximum` choose by dtype, Numba at compile time (@overload); what they choose is a
+# function with flags of its own, so calling it from a loop that accumulates does no harm to it.
 
 
 def _exp(x: Any) -> Any:
     """eˣ, in the dtype of x."""
+    return exp_float32(x) if isinstance(x, float32) else exp_float64(x)
 
 
 @overload(_exp)
@@ -85,8 +86,8 @@ def _choose_exp(x):
 def _maximum_float32(x):
     """The largest element; nan if there is one.
 
-    A maximum of floats does not vectorise (nan and -0.0 forbid another order), a maximum of integers does. The bits
-    of a float order like an integer once those below the sign are flipped in negative numbers.
+    A maximum of floats does not vectorise (nan and -0.0 forbid another order), a maximum of integers does.
+    The bits of a float order like an integer once those below the sign are flipped in negative numbers.
     """
     bits = x.view(int32)
     top = int32(-2139095041)  # -inf in this order
@@ -109,6 +110,7 @@ def _maximum_float64(x):
 
 def _maximum(x: Any) -> Any:
     """The largest element of a row."""
+    return _maximum_float32(x) if x.dtype == float32 else _maximum_float64(x)
 
 
 @overload(_maximum)
@@ -154,7 +156,7 @@ def _dot_block(x, y):
 
 @jit
 def _logsum(x):
-    """log Σ e^{x_k} = m + log Σ e^{x_k - m} as those two numbers: their sum would round away a small logarithm."""
+    """log Σ e^{x_k} = m + log Σ e^{x_k - m}, as two numbers: their sum would round away a small logarithm."""
     m = _maximum(x)
     total = 0.0
     for start in range(0, x.size, BLOCK):
@@ -322,6 +324,14 @@ def _cross_entropy_backward_parallel(gx, g, x, logsum, targets, rows, cols, igno
             _cross_entropy_backward_row(gx[lo:hi], g[i * step], x[lo:hi], logsum[i], targets[i])
 
 
+_softmax_large = parallel(_softmax_parallel, _softmax_serial)
+_softmax_backward_large = parallel(_softmax_backward_parallel, _softmax_backward_serial)
+_log_softmax_large = parallel(_log_softmax_parallel, _log_softmax_serial)
+_log_softmax_backward_large = parallel(_log_softmax_backward_parallel, _log_softmax_backward_serial)
+_cross_entropy_large = parallel(_cross_entropy_parallel, _cross_entropy_serial)
+_cross_entropy_backward_large = parallel(_cross_entropy_backward_parallel, _cross_entropy_backward_serial)
+
+
 # The interface.
 
 
@@ -334,12 +344,12 @@ def softmax(out: ndarray, x: ndarray, rows: int, cols: int) -> None:
     >>> out.round(6).tolist()
     [0.25, 0.75, 0.5, 0.5]
     """
-    (_softmax_serial if x.size < PARALLEL else _softmax_parallel)(out, x, rows, cols)
+    (_softmax_serial if x.size < PARALLEL_FROM else _softmax_large)(out, x, rows, cols)
 
 
 def softmax_backward(gx: ndarray, g: ndarray, y: ndarray, rows: int, cols: int) -> None:
-    """gx = y (g - Σ g y) in each row, where y is the result of `softmax`; all (rows * cols,), of one dtype."""
-    (_softmax_backward_serial if y.size < PARALLEL else _softmax_backward_parallel)(gx, g, y, rows, cols)
+    """gx = y (g - Σ g y) in each row, y the result of `softmax`; all (rows * cols,), of one dtype."""
+    (_softmax_backward_serial if y.size < PARALLEL_FROM else _softmax_backward_large)(gx, g, y, rows, cols)
 
 
 def log_softmax(out: ndarray, x: ndarray, rows: int, cols: int) -> None:
@@ -351,12 +361,13 @@ def log_softmax(out: ndarray, x: ndarray, rows: int, cols: int) -> None:
     >>> out.round(4).tolist()
     [-1.3863, -1.3863, -1.3863, -1.3863]
     """
-    (_log_softmax_serial if x.size < PARALLEL else _log_softmax_parallel)(out, x, rows, cols)
+    (_log_softmax_serial if x.size < PARALLEL_FROM else _log_softmax_large)(out, x, rows, cols)
 
 
 def log_softmax_backward(gx: ndarray, g: ndarray, y: ndarray, rows: int, cols: int) -> None:
-    """gx = g - eʸ Σ g in each row, where y is the result of `log_softmax`; all (rows * cols,), of one dtype."""
-    (_log_softmax_backward_serial if y.size < PARALLEL else _log_softmax_backward_parallel)(gx, g, y, rows, cols)
+    """gx = g - eʸ Σ g in each row, y the result of `log_softmax`; all (rows * cols,), of one dtype."""
+    kernel = _log_softmax_backward_serial if y.size < PARALLEL_FROM else _log_softmax_backward_large
+    kernel(gx, g, y, rows, cols)
 
 
 def cross_entropy(
@@ -368,11 +379,12 @@ def cross_entropy(
     cols: int,
     ignore_index: int = -100,
 ) -> int:
-    """losses[i] = -log softmax(x[i])[targets[i]], 0 where targets[i] is `ignore_index`; logsum is for the backward.
+    """losses[i] = -log softmax(x[i])[targets[i]], 0 where targets[i] is `ignore_index`; logsum is for the
+    backward.
 
-    losses is (rows,) and x is (rows * cols,), of one dtype; logsum is (rows,) of float64, targets (rows,) of int64.
-    Returns -1. If a target is not in [0, cols), nothing is written and the first such row is returned: the caller
-    raises.
+    losses is (rows,) and x is (rows * cols,), of one dtype; logsum is (rows,) of float64, targets (rows,) of
+    int64. Returns -1. If a target is not in [0, cols), nothing is written and the first such row is returned:
+    the caller raises.
 
     >>> import numpy as np
     >>> losses, logsum = np.empty(2), np.empty(2)
@@ -385,7 +397,7 @@ def cross_entropy(
     """
     bad = _first_bad_target(targets, cols, ignore_index)
     if bad < 0:
-        kernel = _cross_entropy_serial if x.size < PARALLEL else _cross_entropy_parallel
+        kernel = _cross_entropy_serial if x.size < PARALLEL_FROM else _cross_entropy_large
         kernel(losses, logsum, x, targets, rows, cols, ignore_index)
     return bad
 
@@ -402,7 +414,8 @@ def cross_entropy_backward(
 ) -> None:
     """gx[i] = g (softmax(x[i]) - onehot(targets[i])), 0 in ignored rows.
 
-    g is (rows,), or (1,) for one cotangent that all rows share; the rest as `cross_entropy` took and wrote it.
+    g is (rows,), or (1,) for one cotangent that all rows share; the rest as `cross_entropy` took and wrote
+    it.
     """
-    kernel = _cross_entropy_backward_serial if x.size < PARALLEL else _cross_entropy_backward_parallel
+    kernel = _cross_entropy_backward_serial if x.size < PARALLEL_FROM else _cross_entropy_backward_large
     kernel(gx, g, x, logsum, targets, rows, cols, ignore_index)

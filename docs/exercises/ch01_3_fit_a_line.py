@@ -1,0 +1,16 @@
+"""Exercise 01.3: fit a line with the real `Value`.
+
+`fit(points, steps, rate)` is to start from the line y = 0 x + 0 and go `steps` times downhill:
+
+    1. compute the *mean* of the squared distances (w x + v - y)² over all points,
+    2. find its derivatives with `backward()`,
+    3. take `rate` times its derivative away from each of w and v.
+
+It returns (w, v) as floats. One line of the loop is easily forgotten; the tests notice.
+"""
+
+from tinygrad_edu import Value
+
+
+def fit(points: list[tuple[float, float]], steps: int, rate: float) -> tuple[float, float]:
+    ...  # your work

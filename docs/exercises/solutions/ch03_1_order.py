@@ -1,0 +1,17 @@
+"""Exercise 03.1: measure the order of a difference formula.
+
+A formula of order p has an error of about C · hᵖ. So halving h divides the error by 2ᵖ, and p can be measured:
+
+    p ≈ log2(error with h / error with h/2)
+
+`order(formula, f, slope, x, h)` is to return that number. `formula(f, x, h)` is an approximation to the derivative of f at x,
+`slope(x)` the true one.
+"""
+
+from collections.abc import Callable
+from math import log2
+
+
+def order(formula: Callable, f: Callable, slope: Callable, x: float, h: float) -> float:
+    error, error_of_half = (abs(formula(f, x, step) - slope(x)) for step in (h, h / 2))
+    return log2(error / error_of_half)

@@ -1,0 +1,454 @@
+"""The Tensor itself: making it, dtypes and their promotion, views, indexing, changes in place, conversion."""
+
+import itertools
+import math
+import pickle
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+import tinygrad_edu as tg
+
+DTYPES = ("bool", "uint8", "int8", "int16", "int32", "int64", "float32", "float64")
+
+
+def agree(ours, theirs):
+    """Same shape, dtype, strides where it matters, and elements."""
+    assert tuple(ours.shape) == tuple(theirs.shape)
+    assert repr(ours.dtype) == repr(theirs.dtype)
+    np.testing.assert_array_equal(ours.detach().numpy(), theirs.detach().numpy())
+
+
+# Making tensors -------------------------------------------------------------------------------------------------
+DATA = [
+    3, 2.5, True, [], [[]], [[], []], [1, 2], [1.0, 2], [True, False], [[1, 2], [3, 4]], [[[1.5]]], (1, 2.0),
+    [(1, 2), (3, 4)], [True, 2], [True, 2.5], float("nan"), [math.inf, -0.0], 2**40, -(2**63), range(3),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("data", DATA, ids=repr)
+def test_tensor_infers_shape_and_dtype_as_pytorch_does(data, torch):
+    agree(tg.tensor(data), torch.tensor(data))
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
+@pytest.mark.parametrize("data", [3, [], [0, 1, 2], [[1.75, -0.0], [3.0, 100.0]], [True, False]], ids=repr)
+def test_tensor_with_a_dtype(data, dtype, torch):
+    ours = {"bool": tg.bool}.get(dtype, getattr(tg, dtype, None))
+    theirs = getattr(torch, dtype)
+    if dtype.startswith("uint") and "-0.0" in repr(data):
+        data = [[1.75, 0.0], [3.0, 100.0]]
+    agree(tg.tensor(data, dtype=ours), torch.tensor(data, dtype=theirs))
+
+
+@pytest.mark.parametrize("array", [np.float32(1.5), np.int8([1, 2]), np.zeros((2, 0), np.float64), np.array(True)], ids=repr)
+def test_tensor_of_numpy_keeps_its_dtype_and_copies(array, torch):
+    x = tg.tensor(array)
+    agree(x, torch.tensor(array))
+    assert not np.shares_memory(x.numpy(), array)
+
+
+def test_tensor_of_tensors_and_of_a_list_of_numbers_in_tensors(torch):
+    x = tg.tensor([1.0, 2.0], requires_grad=True)
+    y = tg.tensor(x)
+    y[0] = 9.0
+    assert x.tolist() == [1.0, 2.0] and not y.requires_grad
+    assert tg.tensor([tg.tensor(1.0), 2.0]).tolist() == [1.0, 2.0]
+
+
+MAKERS = [
+    ("zeros", (2, 3)), ("zeros", ((2, 3),)), ("zeros", ()), ("zeros", (0,)), ("ones", (2, 1)), ("ones", ([2, 2],)),
+    ("full", ((2,), 3)), ("full", ((2,), 3.0)), ("full", ((), True)), ("full", ((2, 2), -1)), ("eye", (3,)), ("eye", (2, 3)),
+    ("arange", (5,)), ("arange", (1, 6, 2)), ("arange", (0.5, 3)), ("arange", (5, 0, -2)), ("arange", (0,)),
+    ("arange", (0, 1, 0.1)), ("arange", (1.0,)), ("linspace", (0, 1, 5)), ("linspace", (-3, 3, 7)),
+    ("linspace", (1, 2, 1)), ("linspace", (0, 1, 0)), ("linspace", (-math.pi, math.pi, 2000)), ("linspace", (5, -5, 4)),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("name, arguments", MAKERS, ids=repr)
+@pytest.mark.parametrize("dtype", [None, "float64", "int64"])
+def test_makers_are_pytorchs(name, arguments, dtype, torch):
+    options = [{} if dtype is None else {"dtype": getattr(library, dtype)} for library in (tg, torch)]
+    agree(getattr(tg, name)(*arguments, **options[0]), getattr(torch, name)(*arguments, **options[1]))
+
+
+@pytest.mark.parametrize("name", ["zeros_like", "ones_like", "empty_like"])
+def test_likes_take_over_shape_and_dtype(name):
+    x = tg.tensor([[1, 2, 3]], dtype=tg.int16)
+    assert getattr(tg, name)(x).shape == (1, 3) and getattr(tg, name)(x).dtype is tg.int16
+    y = getattr(tg, name)(x, dtype=tg.float64, requires_grad=True)
+    assert y.dtype is tg.float64 and y.requires_grad and y.is_leaf
+
+
+# Promotion ------------------------------------------------------------------------------------------------------
+@pytest.mark.parametrize("a, b", list(itertools.product(DTYPES, DTYPES)))
+def test_promotion_of_dtypes_is_pytorchs(a, b, torch):
+    """Trap: float32 creeping to float64 through 0-d arrays (DeZero under NumPy 2)."""
+    for shape_a, shape_b in itertools.product([(), (2,)], repeat=2):
+        x, y = tg.ones(shape_a).to(tg.float64), tg.ones(shape_b)
+        names = {"bool": tg.bool}
+        x, y = x.to(names.get(a) or getattr(tg, a)), y.to(names.get(b) or getattr(tg, b))
+        u, v = torch.ones(shape_a, dtype=getattr(torch, a)), torch.ones(shape_b, dtype=getattr(torch, b))
+        for f in (lambda x, y: x + y, lambda x, y: x * y, lambda x, y: x / y, lambda x, y: x < y):
+            agree(f(x, y), f(u, v))
+
+
+@pytest.mark.parametrize("number", [2, 2.5, True])
+@pytest.mark.parametrize("dtype", DTYPES)
+def test_promotion_with_python_numbers_is_pytorchs(dtype, number, torch):
+    """Trap: float32 creeping to float64 through Python scalars (DeZero)."""
+    x = tg.tensor([1, 3]).to({"bool": tg.bool}.get(dtype) or getattr(tg, dtype))
+    y = torch.tensor([1, 3]).to(getattr(torch, dtype))
+    for f in (lambda x: x + number, lambda x: number * x, lambda x: x / number, lambda x: number / x, lambda x: x > number):
+        agree(f(x), f(y))
+
+
+@pytest.mark.parametrize("name", ["exp", "log", "sin", "cos", "tanh", "sqrt", "sigmoid", "relu", "square", "neg"])
+@pytest.mark.parametrize("dtype", DTYPES)
+def test_the_dtype_of_a_functions_result_is_pytorchs(name, dtype, torch):
+    x = torch.tensor([1, 2]).to(getattr(torch, dtype))
+    try:
+        expected = getattr(x, name)().dtype
+    except RuntimeError:
+        with pytest.raises(RuntimeError):
+            getattr(tg.tensor(x.numpy()), name)()
+        return
+    assert repr(getattr(tg.tensor(x.numpy()), name)().dtype) == repr(expected)
+
+
+@pytest.mark.parametrize("a, b", list(itertools.product(DTYPES, DTYPES)))
+def test_conversion_between_all_dtypes(a, b, torch):
+    source = np.array([0, 1, 2, 100, 3]).astype(a)
+    names = {"bool": tg.bool}
+    agree(tg.tensor(source).to(names.get(b) or getattr(tg, b)), torch.tensor(source).to(getattr(torch, b)))
+
+
+def test_a_conversion_passes_the_gradient_back_in_the_operands_dtype():
+    x = tg.tensor([1.0, 2.0], requires_grad=True)
+    (x.double() * tg.tensor([3.0, 4.0], dtype=tg.float64)).sum().backward()
+    assert x.grad.dtype is tg.float32 and x.grad.tolist() == [3.0, 4.0]
+    assert x.to(tg.float32) is x and x.long().requires_grad is False
+
+
+def test_mixed_dtypes_give_each_operand_its_own_dtype_of_gradient():
+    x, y = tg.ones(2, 3, requires_grad=True), tg.ones(3, dtype=tg.float64, requires_grad=True)
+    (x * y).sum().backward()
+    assert (x.grad.dtype, y.grad.dtype) == (tg.float32, tg.float64) and y.grad.tolist() == [2.0] * 3
+
+
+# Views ----------------------------------------------------------------------------------------------------------
+VIEWS = {
+    "reshape": lambda x: x.reshape(4, 6), "reshape -1": lambda x: x.reshape(-1), "reshape list": lambda x: x.reshape([3, 8]),
+    "flatten": lambda x: x.flatten(), "flatten 1": lambda x: x.flatten(1), "flatten 0, 1": lambda x: x.flatten(0, 1),
+    "permute": lambda x: x.permute(2, 0, 1), "permute tuple": lambda x: x.permute((1, 0, 2)), "permute -1": lambda x: x.permute(-1, 0, 1),
+    "transpose": lambda x: x.transpose(0, 2), "transpose -1": lambda x: x.transpose(-1, -2), "mT": lambda x: x.mT,
+    "unsqueeze": lambda x: x.unsqueeze(1), "unsqueeze -1": lambda x: x.unsqueeze(-1), "squeeze": lambda x: x.unsqueeze(0).squeeze(),
+    "squeeze dim": lambda x: x.unsqueeze(1).squeeze(1), "squeeze nothing": lambda x: x.squeeze(0),
+    "expand": lambda x: x.unsqueeze(0).expand(5, 2, 3, 4), "expand -1": lambda x: x[:, :1].expand(-1, 6, -1),
+    "then reshape": lambda x: x.transpose(0, 1).reshape(6, 4), "then flatten": lambda x: x.permute(2, 1, 0).flatten(),
+    "then view-like": lambda x: x.transpose(0, 1).reshape(3, 2, 2, 2),
+}  # fmt: skip
+INDICES = [
+    0, -1, (1, 2), (1, 2, 3), slice(1, 2), slice(None, None, 2), (slice(None), 1), (..., 0), (0, ...), (..., slice(1, 3)),
+    None, (None, 0), (slice(None), None, 1), (slice(0, 0),), (1, slice(None, -1), slice(1, None, 2)), (..., None),
+    (slice(5, 9),), (slice(-1, None),), (0, slice(None), 0), (), ..., (True and 1,),
+]  # fmt: skip
+
+
+def both(library, view):
+    """A view of a leaf, and the gradient that comes back through it."""
+    x = library.tensor(np.arange(24.0).reshape(2, 3, 4)).requires_grad_()
+    y = view(x)
+    weights = library.tensor(np.cos(np.arange(max(y.numel(), 0))).reshape(tuple(y.shape)))
+    (y * weights).sum().backward()
+    return y, x.grad
+
+
+@pytest.mark.parametrize("view", VIEWS.values(), ids=VIEWS)
+def test_views_and_their_gradients_are_pytorchs(view, torch):
+    """Trap: `view`'s backward ignores strides (minitorch)."""
+    (y, g), (expected, eg) = both(tg, view), both(torch, view)
+    agree(y, expected)
+    agree(g, eg)
+    assert tuple(y.stride()) == tuple(expected.stride()) and y.is_contiguous() == expected.is_contiguous()
+
+
+@pytest.mark.parametrize("index", INDICES, ids=repr)
+def test_indexing_and_its_gradient_are_pytorchs(index, torch):
+    (y, g), (expected, eg) = both(tg, lambda x: x[index]), both(torch, lambda x: x[index])
+    agree(y, expected)
+    agree(g, eg)
+
+
+@pytest.mark.parametrize("index", INDICES, ids=repr)
+def test_assignment_by_index_is_pytorchs(index, torch):
+    results = []
+    for library in (tg, torch):
+        x, v = library.ones(2, 3, 4, dtype=library.float64).requires_grad_(), library.tensor(2.0, dtype=library.float64).requires_grad_()
+        y = x * 3.0
+        y[index] = v
+        (y * library.tensor(np.cos(np.arange(24.0)).reshape(2, 3, 4))).sum().backward()
+        results.append((y, x.grad, v.grad))
+    for ours, theirs in zip(*results, strict=True):
+        np.testing.assert_allclose(ours.detach().numpy(), theirs.detach().numpy(), rtol=1e-13)
+
+
+def test_a_view_shares_memory_and_a_copy_does_not():
+    x = tg.zeros(2, 3)
+    x.t()[1, 0] = 5.0
+    assert x[0, 1].item() == 5.0
+    x.t().contiguous()[0, 0] = 7.0
+    x.clone()[0, 0] = 7.0
+    assert x[0, 0].item() == 0.0
+    assert x.contiguous() is x and x.t().is_view()
+
+
+@pytest.mark.parametrize("shape, strides_from", [((1, 4), "t"), ((4, 1), "t"), ((1, 1, 3), "p"), ((2, 1, 3), "p"), ((0, 3), "t")])
+def test_axes_of_size_one_do_not_make_a_tensor_strided(shape, strides_from, torch):
+    """Trap: `is_contiguous` wrong for size-1 axes."""
+    for view in (lambda x: x.transpose(0, 1), lambda x: x.transpose(0, -1), lambda x: x[:1], lambda x: x[..., :1]):
+        assert view(tg.zeros(shape)).is_contiguous() == view(torch.zeros(shape)).is_contiguous()
+
+
+@given(st.lists(st.sampled_from(["t", "r", "i", "s", "u", "e"]), max_size=6), st.integers(0, 99))
+def test_random_chains_of_views_are_pytorchs(chain, seed):
+    torch = pytest.importorskip("torch")
+    results = []
+    for library in (tg, torch):
+        random = np.random.default_rng(seed)
+        x = library.tensor(np.arange(24.0).reshape(2, 3, 4)).requires_grad_()
+        y = x
+        for step in chain:
+            n = len(y.shape)
+            if step == "t" and n:
+                a, b = random.integers(0, n, 2).tolist()
+                y = y.transpose(a, b)
+            elif step == "r":
+                y = y.reshape(-1) if random.random() < 0.5 or y.numel() % 2 else y.reshape(2, -1)
+            elif step == "i" and n and y.shape[0]:
+                y = y[int(random.integers(0, y.shape[0]))]
+            elif step == "s" and n:
+                y = y[..., 1 : None : int(random.integers(1, 3))]
+            elif step == "u":
+                y = y.unsqueeze(int(random.integers(0, n + 1)))
+            elif step == "e":
+                y = y.unsqueeze(0).expand(2, *y.shape)
+        weights = library.tensor(np.cos(np.arange(y.numel())).reshape(tuple(y.shape)))
+        (y * weights).sum().backward()
+        results.append((y, x.grad))
+    for ours, theirs in zip(*results, strict=True):
+        np.testing.assert_allclose(ours.detach().numpy(), theirs.detach().numpy(), rtol=1e-12, atol=1e-12)
+
+
+# In place -------------------------------------------------------------------------------------------------------
+IN_PLACE = [
+    lambda x, y: x.add_(y), lambda x, y: x.add_(y, alpha=2), lambda x, y: x.sub_(1.5), lambda x, y: x.mul_(y),
+    lambda x, y: x.div_(y), lambda x, y: x.fill_(3.0), lambda x, y: x.zero_(), lambda x, y: x.copy_(y),
+    lambda x, y: x.__iadd__(y), lambda x, y: x.__itruediv__(2.0), lambda x, y: x.mul_(x), lambda x, y: x.add_(x.t()),
+    lambda x, y: x.t().mul_(y), lambda x, y: x[0].add_(y[1]), lambda x, y: x[:, ::2].mul_(2.0), lambda x, y: x.add_(y[0]),
+    lambda x, y: x.copy_(x.t()), lambda x, y: x[1:].copy_(x[:-1]), lambda x, y: x[:-1].copy_(x[1:]),
+    lambda x, y: x[0].copy_(x[:, 0]), lambda x, y: x[:, 1:].add_(x[:, :-1]),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("change", IN_PLACE)
+@pytest.mark.parametrize("dtype", ["float32", "float64", "int64"])
+def test_changes_in_place_without_a_graph_are_pytorchs(change, dtype, torch):
+    results = []
+    for library in (tg, torch):
+        x = library.tensor(np.arange(16).reshape(4, 4) % 7 + 1).to(getattr(library, dtype))
+        y = library.tensor(np.arange(16).reshape(4, 4) % 5 + 1).to(getattr(library, dtype))
+        try:
+            change(x, y)
+        except RuntimeError as error:
+            x = type(error)
+        results.append(x)
+    if isinstance(results[1], type):
+        if results[0] is not results[1]:
+            raise AssertionError(f"PyTorch refuses, we gave {results[0]}")
+    else:
+        agree(*results)
+
+
+CHAIN = ["mul", "add", "exp", "view", "index", "imul", "iadd", "assign", "detach", "save", "fill", "view_change", "copy"]
+
+
+def random_program(library, seed, steps):
+    """A program of operations, views and changes in place; its result's gradients, or RuntimeError."""
+    random = np.random.default_rng(seed)
+    a = library.tensor(np.linspace(0.5, 1.5, 4)).requires_grad_()
+    b = library.tensor(np.linspace(-1.0, 1.0, 4)).requires_grad_()
+    things = [a * 1.0, b * 1.0, a * b]
+    try:
+        for step in steps:
+            i, j = random.integers(0, len(things), 2).tolist()
+            x, y = things[i], things[j]
+            if x.shape != y.shape:
+                y = x
+            if step == "mul":
+                things.append(x * y)
+            elif step == "add":
+                things.append(x + y)
+            elif step == "exp":
+                things.append((x * 0.1).exp())
+            elif step == "view":
+                things.append(x.reshape(2, -1).t() if x.numel() == 4 and len(x.shape) == 1 else x.reshape(-1))
+            elif step == "index":
+                things.append(x[:2] if x.shape[0] > 2 else x[:1])
+            elif step == "imul":
+                x *= y
+            elif step == "iadd":
+                x += y * 0.5
+            elif step == "assign":
+                x[0] = y[-1] * 2.0
+            elif step == "detach":
+                things.append(x.detach())
+            elif step == "save":
+                things.append(x.tanh() * x)
+            elif step == "fill":
+                x.detach().fill_(0.5) if random.random() < 0.3 else x.zero_()
+            elif step == "view_change":
+                x[:1].mul_(3.0)
+            elif step == "copy":
+                x.copy_(y)
+        total = sum(((t * t).sum() for t in things[1:]), (things[0] * 2.0).sum())
+        total.backward()
+    except RuntimeError as error:
+        return error, None
+    return None, [total.detach().numpy(), *(None if t.grad is None else t.grad.numpy() for t in (a, b))]
+
+
+@given(st.lists(st.sampled_from(CHAIN), min_size=1, max_size=7), st.integers(0, 10_000))
+def test_random_programs_with_changes_in_place_give_pytorchs_result_or_an_error(steps, seed):
+    """Trap: editing data after it was saved: silently wrong gradient (DeZero, TinyTorch, minitorch)."""
+    torch = pytest.importorskip("torch")
+    error, ours = random_program(tg, seed, steps)
+    refused, theirs = random_program(torch, seed, steps)
+    if error is not None:
+        return  # never a silent wrong gradient: an error is always right
+    assert refused is None, f"PyTorch refuses: {refused}"
+    for found, expected in zip(ours, theirs, strict=True):
+        assert (found is None) == (expected is None)
+        if found is not None:
+            np.testing.assert_allclose(found, expected, rtol=1e-10, atol=1e-10)
+
+
+# One change at a time: (make, change, whether PyTorch computes the gradient); ours must, where `ours` says so.
+HISTORY = {
+    "accumulate": lambda x, y: (y.add_(x), y),
+    "scale a result": lambda x, y: (y.mul_(2.0), y),
+    "scale by a leaf": lambda x, y: (y.mul_(x), y),
+    "assign": lambda x, y: (y.__setitem__(0, 5.0), y),
+    "assign a result": lambda x, y: (y.__setitem__(slice(0, 2), x[1:] * 3.0), y),
+    "zero a part": lambda x, y: (y.__setitem__(slice(1, None), 0.0), y),
+    "fill": lambda x, y: (y.fill_(2.0), y),
+    "copy from a leaf": lambda x, y: (y.copy_(x), y),
+    "twice": lambda x, y: (y.add_(1.0), y.mul_(x), y),
+    "with itself": lambda x, y: (y.mul_(y), y),
+}
+
+
+@pytest.mark.parametrize("history", HISTORY.values(), ids=HISTORY)
+def test_changes_of_a_result_are_in_the_graph(history, torch):
+    results = []
+    for library in (tg, torch):
+        x = library.tensor([0.5, -1.0, 2.0], dtype=library.float64).requires_grad_()
+        y = x + 1.0
+        y = history(x, y)[-1]
+        (y * library.tensor([1.0, 10.0, 100.0], dtype=library.float64)).sum().backward()
+        results.append([y.detach().numpy(), x.grad.numpy()])
+    for found, expected in zip(*results, strict=True):
+        np.testing.assert_allclose(found, expected, rtol=1e-14)
+
+
+def test_an_accumulator_without_gradient_takes_part_once_it_receives_one():
+    x = tg.tensor([1.0, 2.0], requires_grad=True)
+    total = tg.zeros(2)
+    total += x * 3.0
+    assert total.requires_grad
+    total.sum().backward()
+    assert x.grad.tolist() == [3.0, 3.0]
+
+
+@pytest.mark.parametrize("function", [lambda x: x.exp(), lambda x: x.tanh(), lambda x: x.sigmoid(), lambda x: x.sqrt(), lambda x: x.relu()])
+def test_changing_a_result_that_its_own_derivative_needs_is_refused(function):
+    x = tg.tensor([1.0, 2.0], requires_grad=True)
+    y = function(x)
+    y *= 2.0
+    with pytest.raises(RuntimeError, match="modified by an inplace operation"):
+        y.sum().backward()
+
+
+@pytest.mark.parametrize("use", [lambda x, w: x * w, lambda x, w: w * x, lambda x, w: x.sin() * w, lambda x, w: (x @ w), lambda x, w: x**2 * w])
+def test_changing_an_operand_that_was_saved_is_refused(use):
+    x, w = tg.ones(3, requires_grad=True), tg.tensor([1.0, 2.0, 3.0])
+    h = x * 2.0
+    y = use(h, w).sum()
+    h.detach().add_(1.0)
+    w += 1.0
+    with pytest.raises(RuntimeError, match="modified by an inplace operation"):
+        y.backward()
+
+
+def test_a_change_through_numpy_is_seen_in_the_tensor_and_back():
+    a = np.zeros((2, 3))
+    x = tg.from_numpy(a)
+    a[0, 1] = 4.0
+    x[1, 2] = 5.0
+    assert x[0, 1].item() == 4.0 and a[1, 2] == 5.0 and x.numpy() is not a and np.shares_memory(x.numpy(), a)
+    strided = tg.from_numpy(a.T[1:])
+    strided[0, 0] = 9.0
+    assert a[0, 1] == 9.0 and strided.shape == (2, 2)
+
+
+# To Python ------------------------------------------------------------------------------------------------------
+def test_conversion_to_python():
+    x = tg.tensor([[1, 2], [3, 4]])
+    assert x.tolist() == [[1, 2], [3, 4]] and x.t().tolist() == [[1, 3], [2, 4]] and len(x) == 2
+    assert [row.tolist() for row in x] == [[1, 2], [3, 4]]
+    assert x[1, 0].item() == 3 and int(x[1, 1]) == 4 and float(tg.tensor([2.5])) == 2.5 and bool(tg.tensor(1.0))
+    assert [10, 20, 30][tg.tensor(1)] == 20 and f"{tg.tensor(1.5):.3f}" == "1.500"
+    assert np.asarray(x).tolist() == x.tolist() and x.numel() == 4 and x.dim() == x.ndim == 2
+
+
+def test_shape_is_a_size_and_size_takes_an_axis(torch):
+    x, y = tg.zeros(2, 3), torch.zeros(2, 3)
+    assert repr(x.shape) == repr(y.shape) and x.size() == (2, 3) and x.size(1) == x.size(-1) == 3
+    assert x.shape.numel() == 6 and x.stride() == (3, 1) and x.stride(0) == 3
+
+
+def test_detach_and_data_share_memory_outside_the_graph():
+    x = tg.ones(2, requires_grad=True)
+    d = x.detach()
+    d[0] = 5.0
+    assert x.tolist() == [5.0, 1.0] and not d.requires_grad
+    x.data = tg.tensor([7.0, 8.0])
+    assert x.tolist() == [7.0, 8.0] and x.requires_grad and x.is_leaf
+
+
+def test_requires_grad_can_be_switched_on_and_off():
+    """Trap: `requires_grad_(False)` that turns it on (minitorch)."""
+    x = tg.ones(2)
+    assert x.requires_grad_() is x and x.requires_grad
+    assert not x.requires_grad_(False).requires_grad
+    x.requires_grad = True
+    assert x.requires_grad and (x * 2).requires_grad and not (x > 0).requires_grad
+    with tg.no_grad():
+        assert not (x * 2).requires_grad
+
+
+def test_gradients_are_assigned_and_checked():
+    x = tg.ones(2, requires_grad=True)
+    x.grad = tg.tensor([1.0, 2.0])
+    (x * 2).sum().backward()
+    assert x.grad.tolist() == [3.0, 4.0]
+    x.grad = None
+    assert x.grad is None
+
+
+def test_device_and_dtype_are_printed_as_pytorchs(torch):
+    assert repr(tg.float32) == repr(torch.float32) and repr(tg.ones(1).device) == repr(torch.ones(1).device)
+    assert tg.device("cpu") == tg.ones(1).device and str(tg.device("cuda:1")) == "cuda:1"
+    assert pickle.loads(pickle.dumps(tg.float64)) is tg.float64
