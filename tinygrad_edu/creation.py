@@ -207,13 +207,12 @@ def linspace(
     if steps < 0:
         raise RuntimeError("number of steps must be non-negative")
     kind = make_kind(dtype, device)
-    if not kind.dtype.is_floating_point:
-        array = np.linspace(start, end, steps)
-        return finish(tensor(array, dtype=kind.dtype, device=device), requires_grad)
-    T = kind.dtype.numpy.type
+    T, exact = kind.dtype.numpy.type, kind.dtype.numpy.type
+    if not kind.dtype.is_floating_point:  # between integers, in float64, cut off
+        start, end, T = int(start), int(end), np.float64
     step = (T(end) - T(start)) / T(max(steps - 1, 1))
     i = np.arange(steps)
     low = np.float64(T(start)) + np.float64(step) * i  # one rounding, as a fused multiply-add does
     high = np.float64(T(end)) - np.float64(step) * (steps - 1 - i)
-    array = np.where(i < steps // 2 if steps > 1 else i < 1, low, high).astype(T)
+    array = np.where(i < steps // 2 if steps > 1 else i < 1, low, high).astype(exact)
     return finish(from_array(array, kind), requires_grad)

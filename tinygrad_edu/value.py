@@ -100,7 +100,7 @@ class Value(engine.Scratch):
     """A float with a gradient: `data`, `grad` (0.0 until a backward pass), and the operation that made it.
 
     After `backward()`, `grad` of a leaf (a Value you made) has the sum over all backward passes so far; `grad` of
-    a Value in between has that of the latest pass. `label` is a name for drawings.
+    a Value in between has that of the latest pass, as a number. `label` is a name for drawings.
     """
 
     __slots__ = ("data", "grad", "op", "parents", "saved", "label")
@@ -148,7 +148,7 @@ class Value(engine.Scratch):
 
     # What the engine asks of a node.
     def pull(self, g: Any, graph: bool) -> tuple:
-        self.grad = g
+        self.grad = g.data if graph else g  # a number: keeping the Value would make a cycle
         assert self.op is not None
         if graph:
             if self.saved != tuple(p.data for p in self.parents):

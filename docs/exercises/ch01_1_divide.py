@@ -14,4 +14,5 @@ from toy import Number
 
 
 def divide(x: Number, y: Number) -> Number:
+    """The quotient, as a Number with parents and slopes."""
     ...  # your work

@@ -1,7 +1,7 @@
 """Exercise 01.2: a derivative is a sum over paths.
 
-`path_products(result, leaf)` is to list, for every path through the graph from `result` down to `leaf`, the product of the
-slopes along it. (The path from a number to itself has no slope on it: its product is 1.) For
+`path_products(result, leaf)` is to list, for every path through the graph from `result` down to `leaf`, the product
+of the slopes along it. (The path from a number to itself has no slope on it: its product is 1.) For
 
     a, b = Number(2.0), Number(-3.0)
     c = a * b + a
@@ -14,4 +14,5 @@ from toy import Number
 
 
 def path_products(result: Number, leaf: Number) -> list[float]:
+    """The product of the slopes along each path from `result` down to `leaf`."""
     ...  # your work

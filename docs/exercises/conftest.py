@@ -1,7 +1,7 @@
 """How the exercises are tested: `pytest docs/exercises` tests your work, `pytest docs/exercises --solutions` ours.
 
-A test asks for its exercise by name: `exercise("ch01_1_divide")`. What it gets is the module, with one difference: where a
-function returns None, because its hole is still open, the test ends with one line that says so.
+A test asks for its exercise by name: `exercise("ch01_1_divide")`. What it gets is the module, with one difference:
+where a function returns None, because its hole is still open, the test ends with one line that says so.
 """
 
 import importlib.util

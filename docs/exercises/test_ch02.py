@@ -119,8 +119,7 @@ def test_3_tape_ignores_what_the_result_does_not_depend_on(exercise):
 
 
 def test_3_tape_is_as_long_as_you_like(exercise):
-    first, last = tape = [Number(1.0), Number(0.0)]
-    last = first
+    first = last = Number(1.0)
     tape = [first]
     for _ in range(20_000):
         last = last * Number(-1.0)

@@ -94,7 +94,7 @@ def test_2_checker_refuses_what_is_planted(case, exercise):
 def test_2_checker_finds_one_wrong_element(size, exercise):
     x = [math.cos(k) + 2.0 for k in range(size)]
     found = exercise("ch03_2_checker").is_right(cubes, lambda x, v: [*cubes_pull(x, v)[:-1], 0.0], x, size)
-    assert found is False, f"of {size} elements the last one has no gradient: move all of them, along a random direction"
+    assert found is False, f"of {size} elements the last has no gradient: move all of them, along a random direction"
 
 
 @pytest.fixture

@@ -42,13 +42,16 @@ class Signature:
     """What a printed kernel must know of its operands besides their values.
 
     `dtypes` and `access`: one per input of the formula. `compute`: the dtype of the arithmetic. Dtypes are NumPy's
-    names ('float32', 'int64', 'bool').
+    names ('float32', 'int64', 'bool'). `in_place`: how many of the first inputs the results are stored in. It is not
+    enough to pass the same array twice: the compiler would find that result and input overlap, and run a loop that
+    takes one element at a time.
     """
 
-    __slots__ = ("dtypes", "access", "compute")
+    __slots__ = ("dtypes", "access", "compute", "in_place")
 
-    def __init__(self, dtypes: Sequence[str], access: Sequence[str], compute: str) -> None:
+    def __init__(self, dtypes: Sequence[str], access: Sequence[str], compute: str, in_place: int = 0) -> None:
         self.dtypes, self.access, self.compute = tuple(dtypes), tuple(access), compute
+        self.in_place = in_place
 
 
 def used_as_number(formula: Formula, name: str) -> bool:
@@ -69,10 +72,13 @@ def load(formula: Formula, signature: Signature, position: int, element: str) ->
     return element
 
 
-def body(formula: Formula, compute: str, loads: dict[str, str]) -> tuple[list[str], list[str]]:
+def body(
+    formula: Formula, compute: str, loads: dict[str, str], first: Sequence[str] = ()
+) -> tuple[list[str], list[str]]:
     """The statements and result expressions of one loop step, given the text that loads each input.
 
-    An input or subexpression that is used more than once gets a name, and is computed once.
+    An input or subexpression that is used more than once gets a name, and is computed once; so do the inputs named
+    in `first`, which must be read before anything is stored.
     """
     uses: Counter[int] = Counter(id(a) for e in walk(formula.outputs) for a in e.args)
     uses.update(id(e) for e in formula.outputs)
@@ -93,7 +99,7 @@ def body(formula: Formula, compute: str, loads: dict[str, str]) -> tuple[list[st
                 continue
         else:
             text, name = render(e, names, const, pow_call), f"t{len(statements)}"
-        if uses[id(e)] > 1:
+        if uses[id(e)] > 1 or (e.op == "input" and e.value in first):
             statements.append(f"{name} = {text}")
             names[id(e)] = name
         elif e.op == "input":
@@ -137,9 +143,12 @@ def results_of(formula: Formula) -> list[str]:
 def print_flat(formula: Formula, signature: Signature) -> str:
     """One loop over contiguous arrays, and its parallel twin, which gives pieces of the arrays to the first.
 
-    Printed functions: loop(*results, *inputs) and loop_parallel(*results, *inputs).
+    Printed functions: loop(*results, *inputs) and loop_parallel(*results, *inputs); without the results where they
+    are stored in place.
     """
-    results, inputs = results_of(formula), formula.inputs
+    inputs, changed = formula.inputs, formula.inputs[: signature.in_place]
+    results = [] if changed else results_of(formula)
+    targets = changed or results
     before, loads = [], {}
     for k, (name, access) in enumerate(zip(inputs, signature.access, strict=True)):
         element = {"flat": f"{name}[i]", "one": f"{name}[0]", "number": name}[access]
@@ -148,22 +157,22 @@ def print_flat(formula: Formula, signature: Signature) -> str:
             before.append(f"    {name}_i = {text}")
             text = f"{name}_i"
         loads[name] = text
-    statements, values = body(formula, signature.compute, loads)
+    statements, values = body(formula, signature.compute, loads, changed)
     arguments = ", ".join((*results, *inputs))
     pieces = [f"{r}[lo:hi]" for r in results]
     pieces += [f"{n}[lo:hi]" if a == "flat" else n for n, a in zip(inputs, signature.access, strict=True)]
     lines = header(formula, signature.compute, guarded=True)
     lines += ["@jit", f"def loop({arguments}):", *before]
-    step = [*statements, *(f"{r}[i] = {v}" for r, v in zip(results, values, strict=True))]
+    step = [*statements, *(f"{r}[i] = {v}" for r, v in zip(targets, values, strict=True))]
     guarded = [e.args[0] for e in walk(formula.outputs) if e.op in GUARDED]
     if guarded and "float" in signature.compute:
         flat = [*results, *(n for n, a in zip(inputs, signature.access, strict=True) if a == "flat")]
         lines += guarded_loop(Formula(formula.name, inputs, tuple(guarded)), signature.compute, loads, flat, step)
     else:
-        lines += [f"    for i in range({results[0]}.size):", *(f"        {s}" for s in step)]
+        lines += [f"    for i in range({targets[0]}.size):", *(f"        {s}" for s in step)]
     lines += ["", "", "@jit(parallel=True)", f"def loop_parallel({arguments}):"]
-    lines += [f"    for piece in prange(({results[0]}.size + {PIECE - 1}) // {PIECE}):"]
-    lines += [f"        lo = piece * {PIECE}", f"        hi = min(lo + {PIECE}, {results[0]}.size)"]
+    lines += [f"    for piece in prange(({targets[0]}.size + {PIECE - 1}) // {PIECE}):"]
+    lines += [f"        lo = piece * {PIECE}", f"        hi = min(lo + {PIECE}, {targets[0]}.size)"]
     lines += [f"        loop({', '.join(pieces)})"]
     return "\n".join(lines) + "\n"
 
@@ -204,12 +213,11 @@ def print_strided(formula: Formula, signature: Signature, dimensions: int) -> st
     once per row), 'strided', or 'number'. `signature.access[-1]` is that of the result.
 
     Printed functions, the second for two dimensions or more, both of (shape, result, result_at, x, x_at, ...), where a
-    number comes without `_at`: loop and loop_parallel.
+    number comes without `_at`: loop and loop_parallel. In place, there is no result: it goes into the first input.
     """
-    inner = dimensions - 1
-    result_access = signature.access[-1]
-    (result,) = results_of(formula)
-    arguments, bases, loads, once = ["shape", result, f"{result}_at"], [], {}, []
+    inner, in_place = dimensions - 1, signature.in_place
+    arguments = ["shape"] if in_place else ["shape", "result", "result_at"]
+    bases, loads, once = [], {}, []
 
     def base(name: str) -> str:
         steps = [f"i{d} * {name}_at[{d + 1}]" for d in range(inner)]
@@ -233,8 +241,12 @@ def print_strided(formula: Formula, signature: Signature, dimensions: int) -> st
             bases.append(f"{name}_i = {load(formula, signature, k, f'{name}[{base(name)}]')}")
             loads[name] = f"{name}_i"
         else:
-            loads[name] = load(formula, signature, k, row(name, access))
-    target = row(result, result_access)
+            element = row(name, access)
+            loads[name] = load(formula, signature, k, element)
+            if in_place and k == 0:
+                target = element
+    if not in_place:
+        target = row("result", signature.access[-1])
     statements, values = body(formula, signature.compute, loads)
     lines = header(formula, signature.compute)
     lines += ["@jit", f"def loop({', '.join(arguments)}):", f"    n = shape[{inner}]"]

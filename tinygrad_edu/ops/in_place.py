@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 
 from ..graph import Leaf, Stale, mode, share
 from .launch import compute
-from .plan import ElementwiseNode, Operation, apply, plan_for
+from .plan import ElementwiseNode, Operation, Plan, apply, plan_for
 from .shape import copy_into
 
 if TYPE_CHECKING:
@@ -41,12 +41,19 @@ def apply_in_place(operation: Operation, x: Tensor, y: Any) -> Tensor:
     name = operation.name + "_"
     if begin_change(x, name, y):
         return _recorded(operation, x, y, name)
-    if plan.kernel is None or x.flat is None or plan.kind is not x.kind or _may_overlap(x, y):
+    if plan.make_change is None or x.flat is None or plan.kind is not x.kind or _may_overlap(x, y):
         copy_into(x, compute(operation.forward, operands, plan.arithmetic, x.kind))
     else:
-        plan.kernel(x.flat, x.flat, y.flat if isinstance(y, Tensor) else plan.number(y))
+        change(plan, x.flat, y.flat if isinstance(y, Tensor) else plan.number(y))
     share(x).version += 1
     return x
+
+
+def change(plan: Plan, x: Any, y: Any) -> None:
+    """Run the kernel of a plan that stores its result in its first operand."""
+    if plan.change is None:
+        plan.change = plan.make_change()  # type: ignore[misc]
+    plan.change(x, y)
 
 
 def _recorded(operation: Operation, x: Tensor, y: Any, name: str) -> Tensor:

@@ -39,13 +39,17 @@ class Launch:
 
     `run(operands, out)` takes Tensors and numbers, fills the buffer `out` (a new one for None) and gives it back.
     `direct(out, *buffers)` is the shortest form, for those who have the buffers of contiguous operands at hand (and
-    numbers converted by `number`); None where an operand needs more than its buffer.
+    numbers converted by `number`); None where an operand needs more than its buffer. `in_place()` compiles the form
+    (*buffers) that stores the result in the first operand, where there is one.
     """
 
-    __slots__ = ("run", "direct", "shape", "size", "number")
+    __slots__ = ("run", "direct", "shape", "size", "number", "in_place")
 
-    def __init__(self, run: Callable, direct: Callable | None, shape: Shape, number: type) -> None:
+    def __init__(
+        self, run: Callable, direct: Callable | None, shape: Shape, number: type, in_place: Callable | None = None
+    ) -> None:
         self.run, self.direct, self.shape, self.size, self.number = run, direct, Size(shape), prod(shape), number
+        self.in_place = in_place
 
 
 def compute(
@@ -92,7 +96,11 @@ def decide(formula: Formula, operands: tuple, arithmetic: Kind, result: Kind, ta
     big = n >= result.backend.PARALLEL_FROM
     if "strided" in access:
         return _strided(formula, operands, dtypes, arithmetic, result, shape, number, big)
-    kernel = result.backend.flat(formula, Signature(dtypes, access, arithmetic.dtype.name), big)
+    signature = Signature(dtypes, access, arithmetic.dtype.name)
+    kernel = result.backend.flat(formula, signature, big)
+
+    def in_place() -> Callable:
+        return result.backend.flat(formula, Signature(dtypes, access, arithmetic.dtype.name, in_place=1), big)
 
     def run(operands: tuple, out: Any) -> Any:
         if out is None:
@@ -100,7 +108,7 @@ def decide(formula: Formula, operands: tuple, arithmetic: Kind, result: Kind, ta
         kernel(out, *[_element(x) if isinstance(x, Tensor) else number(x) for x in operands])
         return out
 
-    return Launch(run, kernel, shape, number)
+    return Launch(run, kernel, shape, number, in_place if access[0] == "flat" else None)
 
 
 def _flat_access(x: Any, shape: Shape) -> str:
@@ -164,7 +172,14 @@ def _strided(
         def direct(out: Any, x: Any, y: Any) -> None:
             kernel(dims, out, result_at, x, x_at, y, y_at)
 
-    return Launch(run, direct, shape, number)
+    def in_place() -> Callable:
+        changing = result.backend.strided(
+            formula, Signature(dtypes, access, arithmetic.dtype.name, in_place=1), len(dims), big
+        )
+        return lambda x, y: changing(dims, x, x_at, y, y_at)
+
+    possible = direct is not None and ats[0] == result_at
+    return Launch(run, direct, shape, number, in_place if possible else None)
 
 
 def _reduction(

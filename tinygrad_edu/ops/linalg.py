@@ -19,6 +19,7 @@ from math import prod
 from typing import TYPE_CHECKING, Any
 
 from ..graph import Node, freed, mode
+from .in_place import change
 from .plan import OPERATIONS, plan_for
 from .strides import Size, broadcast_shapes, broadcast_strides
 
@@ -103,7 +104,7 @@ def linear(x: Tensor, weight: Tensor, bias: Tensor) -> Tensor:
         )
     out = times(x, weight, right=True)
     plan = plan_for(OPERATIONS["add"], (out, bias))
-    plan.kernel(out.flat, out.flat, bias.flat)
+    change(plan, out.flat, bias.flat)
     if mode.grad and (x.node is not None or weight.node is not None or bias.node is not None):
         out.node = AddmmBackward(x, weight, bias)
     return out

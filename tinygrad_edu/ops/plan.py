@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING, Any
 from tinygrad_kernels import calculus
 from tinygrad_kernels.expr import Formula, backward_formulas, forward_formula, inputs_of, walk
 
-from ..dtypes import BOOL, NUMBERS, Kind, bool_, default_float, kind_of, result_dtype
+from ..dtypes import BOOL, NUMBERS, Kind, bool_, default_float, int64, kind_of, result_dtype
 from ..graph import Node, freed, mode, share
 from .launch import compute, launch
 from .strides import Size
@@ -60,7 +60,8 @@ class Operation:
 class Plan:
     """One operation on contiguous operands of certain kinds and shapes: see the top of the file."""
 
-    __slots__ = ("operation", "kernel", "size", "shape", "kind", "arithmetic", "number", "targets", "flat_g", "one_g")
+    __slots__ = ("operation", "kernel", "size", "shape", "kind", "arithmetic", "number", "targets", "flat_g", "one_g",
+                 "change", "make_change")  # fmt: skip
 
     def __init__(self, operation: Operation, operands: tuple) -> None:
         self.operation = operation
@@ -70,6 +71,8 @@ class Plan:
         assert found.direct is not None or not all(_has_buffer(x) for x in operands)
         self.kernel: Any = found.direct  # None: the general way only
         self.size, self.shape, self.number = found.size, found.shape, found.number
+        self.change: Any = None  # the kernel that stores the result in the first operand, made when first needed
+        self.make_change = found.in_place
         self.targets = tuple((x.shape, x.kind) if isinstance(x, Tensor) else None for x in operands)
         self.flat_g: list[Callable | None] = [None] * len(operands)  # made when a gradient first comes this way
         self.one_g: list[Callable | None] = [None] * len(operands)
@@ -323,6 +326,10 @@ def arithmetic_kind(operation: Operation, operands: tuple) -> Kind:
     dtype = result_dtype(operands[1:] if operation.name == "where" else operands)
     if operation.op.floating and not dtype.is_floating_point:
         dtype = default_float
+    if dtype.category == BOOL and operation.name in ("square", "cube"):
+        dtype = int64  # a power with a whole number, as True ** 2 is 1
+    if dtype.category == BOOL and operation.name == "relu":
+        raise RuntimeError("Boolean inputs not supported for relu. Use x.int()")
     if dtype.category == BOOL and operation.name in ("sub", "neg"):
         raise RuntimeError("Subtraction, the `-` operator, with a bool tensor is not supported. Use x != y, or x.int()")
     return kind_of(dtype, device)

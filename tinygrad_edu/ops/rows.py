@@ -15,7 +15,7 @@ from __future__ import annotations
 from math import prod
 from typing import TYPE_CHECKING, Any
 
-from ..dtypes import int64
+from ..dtypes import float64, int64, kind_of
 from ..graph import Node, freed, mode, share
 from .reduction import normalize_axes
 from .strides import Size
@@ -150,7 +150,8 @@ def cross_entropy_rows(x: Tensor, target: Tensor, ignore_index: int) -> Tensor:
     source = x.contiguous()
     rows, columns = x.shape
     targets = target.contiguous().flat.copy()  # the derivative needs them as they are now
-    out, logsum = Tensor(x.kind.empty(rows), Size((rows,)), x.kind), x.kind.empty(rows)
+    out = Tensor(x.kind.empty(rows), Size((rows,)), x.kind)
+    logsum = kind_of(float64, x.kind.device).empty(rows)  # in float32 large logits would lose digits
     bad = x.kind.backend.cross_entropy(out.flat, logsum, source.flat, targets, rows, columns, ignore_index)
     if bad >= 0:
         raise IndexError(f"Target {targets[bad]} is out of bounds: row {bad}, with classes 0 to {columns - 1}.")

@@ -34,9 +34,10 @@ class Update:
         if kernel is None:
             inputs = len(self.formula.inputs)
             access = ["flat"] * self.arrays + ["number"] * (inputs - self.arrays)
-            signature = Signature([kind.dtype.name] * inputs, access, kind.dtype.name)
+            results = len(self.formula.outputs)
+            signature = Signature([kind.dtype.name] * inputs, access, kind.dtype.name, in_place=results)
             kernel = self.kernels[kind, big] = kind.backend.flat(self.formula, signature, big)
-        kernel(*arrays[: len(self.formula.outputs)], *arrays, *numbers)
+        kernel(*arrays, *numbers)
 
 
 class Optimizer:

@@ -14,5 +14,6 @@ from toy import Number
 
 
 def divide(x: Number, y: Number) -> Number:
+    """The quotient, as a Number with parents and slopes."""
     slopes = (1.0 / y.data, -x.data / (y.data * y.data))
     return Number(x.data / y.data, (x, y), slopes)

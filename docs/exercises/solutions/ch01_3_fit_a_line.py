@@ -6,13 +6,15 @@
     2. find its derivatives with `backward()`,
     3. take `rate` times its derivative away from each of w and v.
 
-It returns (w, v) as floats. One line of the loop is easily forgotten; the tests notice.
+w and v are each a `tinygrad_edu.Value`; `fit` returns their data, (w, v) as two floats.
+One line of the loop is easily forgotten; the tests notice.
 """
 
 from tinygrad_edu import Value
 
 
 def fit(points: list[tuple[float, float]], steps: int, rate: float) -> tuple[float, float]:
+    """Slope and intercept after `steps` steps downhill."""
     w, v = Value(0.0), Value(0.0)
     for _ in range(steps):
         error = sum(((w * x + v - y) ** 2 for x, y in points), Value(0.0)) / len(points)

@@ -4,8 +4,8 @@ A formula of order p has an error of about C · hᵖ. So halving h divides the e
 
     p ≈ log2(error with h / error with h/2)
 
-`order(formula, f, slope, x, h)` is to return that number. `formula(f, x, h)` is an approximation to the derivative of f at x,
-`slope(x)` the true one.
+`order(formula, f, slope, x, h)` is to return that number. `formula(f, x, h)` is an approximation to the derivative of
+f at x, `slope(x)` the true one.
 """
 
 from collections.abc import Callable
@@ -13,5 +13,6 @@ from math import log2
 
 
 def order(formula: Callable, f: Callable, slope: Callable, x: float, h: float) -> float:
+    """The measured order of a difference formula at x."""
     error, error_of_half = (abs(formula(f, x, step) - slope(x)) for step in (h, h / 2))
     return log2(error / error_of_half)

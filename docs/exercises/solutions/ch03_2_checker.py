@@ -9,7 +9,8 @@
 Some wrong ones are planted in the tests: for all-ones cotangents they are right, or in all elements but one, or they
 return nan, or are off by a thousandth. The right ones come with large and small derivatives.
 
-Hint: <v, (f(x + h u) - f(x - h u)) / 2h> = <pull(x, v), u>. The random numbers of `random.Random(0)` are the same each time.
+Hint: <v, (f(x + h u) - f(x - h u)) / 2h> = <pull(x, v), u>. Take random numbers from `random.Random(0)`: they are the
+same each time.
 """
 
 from collections.abc import Callable
@@ -17,6 +18,7 @@ from random import Random
 
 
 def is_right(f: Callable, pull: Callable, x: list[float], outputs: int) -> bool:
+    """Does the backward pass `pull` belong to the function `f`, at x?"""
     random, h = Random(0), 1e-5
     for _ in range(5):
         u = [random.gauss(0, 1) for _ in x]

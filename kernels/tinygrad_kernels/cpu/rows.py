@@ -68,13 +68,13 @@ def naive_softmax(out, x, rows, cols):
             out[i * cols + j] = math.exp(x[i * cols + j] - m) / total
 
 
-# What a row needs. `_exp` and `_maximum` choose by dtype, Numba at compile time (@overload); what they choose is a
-# function with flags of its own, so calling it from a loop that accumulates does no harm to it.
+# What a row needs. `_exp` and `_maximum` choose by dtype, Numba at compile time (@overload); what they choose
+# is a function with flags of its own, so calling it from a loop that accumulates does no harm to it.
 
 
 def _exp(x: Any) -> Any:
     """eˣ, in the dtype of x."""
-    return exp_float32(x) if isinstance(x, float32) else exp_float64(x)
+    return exp_float32(x) if x.dtype == float32 else exp_float64(x)
 
 
 @overload(_exp)
