@@ -42,12 +42,16 @@ def code_of(text: str) -> list[tuple[int, str, str | None]]:
     """(line, code, what it must print or None) for each python block."""
     blocks = list(FENCE.finditer(text))
     found = []
-    for block, following in zip(blocks, [*blocks[1:], None], strict=True):
+    for k, block in enumerate(blocks):
         if block[1] != "python":
             continue
-        answered = following and following[1] == "text" and not text[block.end() : following.start()].strip()
+        expected = None
+        if k + 1 < len(blocks):
+            following = blocks[k + 1]
+            if following[1] == "text" and not text[block.end() : following.start()].strip():
+                expected = following[2]
         line = text.count("\n", 0, block.start()) + 2
-        found.append((line, block[2], following[2] if following and answered else None))
+        found.append((line, block[2], expected))
     return found
 
 

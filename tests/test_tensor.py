@@ -77,6 +77,8 @@ MAKERS = [
 @pytest.mark.parametrize("name, arguments", MAKERS, ids=repr)
 @pytest.mark.parametrize("dtype", [None, "float64", "int64"])
 def test_makers_are_pytorchs(name, arguments, dtype, torch):
+    if dtype == "int64" and name == "arange" and any(isinstance(x, float) for x in arguments):
+        pytest.skip("PyTorch cuts the arguments to whole numbers first")
     options = [{} if dtype is None else {"dtype": getattr(library, dtype)} for library in (tg, torch)]
     ours, theirs = (getattr(library, name)(*arguments, **o) for library, o in zip((tg, torch), options, strict=True))
     if name == "linspace" and dtype == "float64":  # PyTorch rounds once where the compiler fuses, we twice
@@ -258,11 +260,27 @@ def test_random_chains_of_views_are_pytorchs(chain, seed):
 IN_PLACE = [
     lambda x, y: x.add_(y), lambda x, y: x.add_(y, alpha=2), lambda x, y: x.sub_(1.5), lambda x, y: x.mul_(y),
     lambda x, y: x.div_(y), lambda x, y: x.fill_(3.0), lambda x, y: x.zero_(), lambda x, y: x.copy_(y),
-    lambda x, y: x.__iadd__(y), lambda x, y: x.__itruediv__(2.0), lambda x, y: x.mul_(x), lambda x, y: x.add_(x.t()),
+    lambda x, y: x.__iadd__(y), lambda x, y: x.__itruediv__(2.0), lambda x, y: x.mul_(x),
     lambda x, y: x.t().mul_(y), lambda x, y: x[0].add_(y[1]), lambda x, y: x[:, ::2].mul_(2.0), lambda x, y: x.add_(y[0]),
-    lambda x, y: x.copy_(x.t()), lambda x, y: x[1:].copy_(x[:-1]), lambda x, y: x[:-1].copy_(x[1:]),
-    lambda x, y: x[0].copy_(x[:, 0]), lambda x, y: x[:, 1:].add_(x[:, :-1]),
 ]  # fmt: skip
+OVERLAPPING = [
+    (lambda x: x.add_(x.t()), lambda a: a + a.T), (lambda x: x.copy_(x.t()), lambda a: a.T),
+    (lambda x: x[1:].copy_(x[:-1]), lambda a: np.vstack([a[:1], a[:-1]])),
+    (lambda x: x[:-1].copy_(x[1:]), lambda a: np.vstack([a[1:], a[-1:]])),
+    (lambda x: x[:, 1:].add_(x[:, :-1]), lambda a: np.hstack([a[:, :1], a[:, 1:] + a[:, :-1]])),
+    (lambda x: x[0].copy_(x[:, 0]), lambda a: np.vstack([a[:, 0], a[1:]])),
+    (lambda x: x.mul_(x[1:2]), lambda a: a * a[1:2]), (lambda x: x.sub_(x[2, 2]), lambda a: a - a[2, 2]),
+    (lambda x: x.reshape(16)[:8].mul_(x.reshape(16)[8:]), lambda a: np.vstack([a[:2] * a[2:], a[2:]])),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("change, expected", OVERLAPPING)
+def test_a_change_that_reads_what_it_writes_reads_it_first(change, expected):
+    """PyTorch refuses some of these, and gives what the order of its loop happens to give for others."""
+    a = np.arange(16.0).reshape(4, 4) % 7 + 1
+    x = tg.tensor(a)
+    change(x)
+    np.testing.assert_array_equal(x.numpy(), expected(a))
 
 
 @pytest.mark.parametrize("change", IN_PLACE)
