@@ -376,7 +376,8 @@ HISTORY = {
     "fill": lambda x, y: (y.fill_(2.0), y),
     "copy from a leaf": lambda x, y: (y.copy_(x), y),
     "twice": lambda x, y: (y.add_(1.0), y.mul_(x), y),
-    "with itself": lambda x, y: (y.mul_(y), y),
+    "divide": lambda x, y: (y.div_(x), y),
+    "divide a part of it": lambda x, y: (y.t().mul_(2.0), y.div_(x * 3.0), y),
 }
 
 

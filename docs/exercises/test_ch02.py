@@ -57,7 +57,7 @@ def test_2_count_paths_of_a_ladder(rungs, exercise):
     first, last = ladder(rungs)
     found = exercise("ch02_2_count_paths").count_paths(last, first)
     assert found != 1, "`last + last` uses `last` twice, so there are two ways down: is a repeat lost in a set?"
-    assert found == 2**rungs
+    assert found == 2**rungs, "each rung doubles the number; with too many, a node was walked before all had arrived"
 
 
 def test_2_count_paths_waits_until_all_have_arrived(exercise):

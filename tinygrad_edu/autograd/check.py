@@ -100,10 +100,12 @@ def compare(
 ) -> None:
     outputs = outputs_of(func, arguments)
     for k, y in enumerate(outputs):
-        if not y.requires_grad:
+        if not y.is_floating_point():
             continue
         v = random_like(y, random)
-        analytical = grad([y], checked, [v], retain_graph=True, allow_unused=True)
+        analytical: tuple[Tensor | None, ...] = (None,) * len(checked)  # of an output without a graph: zero
+        if y.requires_grad:
+            analytical = grad([y], checked, [v], retain_graph=True, allow_unused=True)
         for which, (x, g) in enumerate(zip(checked, analytical, strict=True)):
             found = np.zeros(x.shape) if g is None else as_array(g)
             if g is not None and g.shape != x.shape:

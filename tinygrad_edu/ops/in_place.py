@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 
 from ..graph import Leaf, Stale, mode, share
 from .launch import compute
-from .plan import ElementwiseNode, Operation, Plan, apply, plan_for
+from .plan import Operation, Plan, apply, plan_for
 from .shape import copy_into
 
 if TYPE_CHECKING:
@@ -60,18 +60,16 @@ def _recorded(operation: Operation, x: Tensor, y: Any, name: str) -> Tensor:
     """The same in the graph: compute a result, move it into x's memory, and let x take over its node."""
     before = Tensor(x.flat, x.shape, x.kind, x.node)  # x as the node will remember it
     before.view, before.shared = x.view, share(x)
+    mask = (x.node is not None) + 2 * (isinstance(y, Tensor) and y.node is not None)
+    keep = operation.keeps[mask]
+    if keep is not None and keep[0]:  # y's gradient will ask for the old x: keep it elsewhere
+        before = Tensor(before.detach().clone().flat, x.shape, x.kind, x.node)
     result = apply(operation, before, y)
     if result.kind is not x.kind:
         result = result.to_kind(x.kind)
     copy_into(x, result)
     end_change(x, name)
-    x.node = node = result.node
-    if isinstance(node, ElementwiseNode) and node.out_shared is not None:
-        # it saved its result, which now lives in x's memory: watch that instead
-        node.buffers = (*node.buffers[:-1], x.flat) if node.buffers is not None and x.flat is not None else node.buffers
-        if x.flat is not None:
-            node.versions += x.shared.version - node.out_shared.version
-            node.out_shared = x.shared
+    x.node = result.node  # it saved what it needs of x before and of the result: both lie elsewhere, safe from changes
     return x
 
 

@@ -165,12 +165,19 @@ def _strided(
         return out
 
     ats = [None if s is None else (0, *s) for s in steps]
-    direct = None
-    if all(x.flat is not None for x in tensors) and len(ats) == 2 and None not in ats:
-        x_at, y_at = ats
+    contiguous = all(x.flat is not None for x in tensors)
+    x_at, y_at = ats if len(ats) == 2 else (None, None)
 
-        def direct(out: Any, x: Any, y: Any) -> None:
-            kernel(dims, out, result_at, x, x_at, y, y_at)
+    def direct_pair(out: Any, x: Any, y: Any) -> None:  # two arrays: the broadcast that every layer makes
+        kernel(dims, out, result_at, x, x_at, y, y_at)
+
+    def direct_any(out: Any, *buffers: Any) -> None:
+        arguments: list[Any] = []
+        for buffer, at in zip(buffers, ats, strict=True):
+            arguments += (buffer,) if at is None else (buffer, at)
+        kernel(dims, out, result_at, *arguments)
+
+    direct = None if not contiguous else direct_pair if x_at and y_at else direct_any
 
     def in_place() -> Callable:
         changing = result.backend.strided(
@@ -178,7 +185,7 @@ def _strided(
         )
         return lambda x, y: changing(dims, x, x_at, y, y_at)
 
-    possible = direct is not None and ats[0] == result_at
+    possible = direct is direct_pair and x_at == result_at
     return Launch(run, direct, shape, number, in_place if possible else None)
 
 

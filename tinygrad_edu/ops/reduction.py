@@ -89,7 +89,7 @@ def total(x: Tensor, dim: Any, keepdim: bool, result: Kind, mean: bool) -> Tenso
     """The sum (or mean) of x over axes, in a tensor of kind `result`."""
     if isinstance(dim, list):
         dim = tuple(dim)
-    key = (x.kind, x.shape, dim, keepdim, result, mean)
+    key = (x.kind, x.shape, type(dim), dim, keepdim, result, mean)  # the type: 1.0 == 1, and is no axis
     plan = _totals.get(key)
     if plan is None:
         if len(_totals) > 2048:

@@ -1,4 +1,4 @@
-"""Solution 04.3. Sharing was done while tracing: a part that is used twice is one object, so one name for each object is enough."""
+"""Solution 04.3. Sharing was done while tracing: a part that is used twice is one object, so it needs one name."""
 
 from tinygrad_kernels.expr import INFIX, Expr, walk
 
@@ -13,6 +13,7 @@ def text(op: str, operands: list[str]) -> str:
 
 
 def statements(output: Expr) -> list[str]:
+    """The lines of Python that compute `output`."""
     lines: list[str] = []
     names: dict[int, str] = {}
     for e in walk((output,)):

@@ -4,6 +4,7 @@ import numpy as np
 
 
 def total(numbers: list[np.float32]) -> np.float32:
+    """The sum, off by one rounding at most."""
     high, low = np.float32(0.0), np.float32(0.0)
     for x in numbers:
         new = high + x
