@@ -33,7 +33,7 @@ class Scratch:
     walk: Walk | None  # the latest walk that has been here
     waiting: int  # how many consumers are not done yet
     arrived: Any  # the sum of the cotangents so far
-    owned: bool  # does nobody else hold that sum?
+    owned: bool  # does nobody else hold that sum? (set with it)
 
 
 class Walk:
@@ -72,7 +72,9 @@ def topological_order(*roots: Any) -> Generator[Any, None, None]:
     starts = list(dict.fromkeys(root for root in roots if root.parents))
     for root in starts:
         _check_free(root.walk)
-        root.walk, root.waiting, root.arrived, root.owned = walk, 0, None, False
+        root.walk = walk
+        root.waiting = 0
+        root.arrived = None
     stack = starts.copy()
     while stack:
         for parent in stack.pop().parents:
@@ -83,7 +85,9 @@ def topological_order(*roots: Any) -> Generator[Any, None, None]:
             else:
                 if parent.walk is not None:
                     _check_free(parent.walk)
-                parent.walk, parent.waiting, parent.arrived, parent.owned = walk, 1, None, False
+                parent.walk = walk
+                parent.waiting = 1
+                parent.arrived = None
                 stack.append(parent)
     ready = [root for root in starts if root.waiting == 0]
     try:
@@ -91,11 +95,10 @@ def topological_order(*roots: Any) -> Generator[Any, None, None]:
             node = ready.pop()
             yield node
             for parent in node.parents:
-                if parent is None or not parent.parents:
-                    continue
-                parent.waiting -= 1
-                if parent.waiting == 0:
-                    ready.append(parent)
+                if parent is not None and parent.walk is walk:
+                    if parent.waiting == 1:
+                        ready.append(parent)
+                    parent.waiting -= 1
     finally:
         walk.active = False
 
@@ -136,8 +139,8 @@ def backward(
     try:
         for node in order:
             g, node.arrived = node.arrived, None
-            if node in starting:
-                g = starting[node] if g is None else g + starting[node]
+            if starting and node in starting:
+                g = starting.pop(node) if g is None else g + starting.pop(node)
             if g is None:  # all its consumers had None for it
                 continue
             if capture is not None and node in capture:
@@ -146,7 +149,7 @@ def backward(
             if watch is not None:
                 watch(node, g, cotangents)
             fresh = node.fresh and not graph
-            for parent, found in zip(node.parents, cotangents, strict=True):
+            for parent, found in zip(node.parents, cotangents):  # noqa: B905  (strict=True would cost a fifth more)
                 if found is None or parent is None:
                     continue
                 if not parent.parents:
@@ -155,7 +158,8 @@ def backward(
                     else:
                         deliver(parent, found, False, capture)
                 elif parent.arrived is None:
-                    parent.arrived, parent.owned = found, fresh and found is not g
+                    parent.arrived = found
+                    parent.owned = fresh and found is not g
                 elif parent.owned:
                     parent.arrived += found
                 else:

@@ -62,8 +62,13 @@ def binary(op: type[Elementwise]) -> Callable[[Value, Value | float], Value]:
             y = Value(y)
         a, b = x.data, y.data
         out = new(Value)  # a million of these are made: no call of __init__
-        out.data, out.grad, out.label, out.walk = forward(a, b), 0.0, "", None
-        out.op, out.parents, out.saved = op, (x, y), (a, b)
+        out.data = forward(a, b)
+        out.grad = 0.0
+        out.op = op
+        out.parents = (x, y)
+        out.saved = (a, b)
+        out.label = ""
+        out.walk = None
         return out
 
     return described(method, op)
@@ -81,8 +86,13 @@ def unary(op: type[Elementwise]) -> Callable[[Value], Value]:
 
     def method(x: Value) -> Value:
         out = new(Value)
-        out.data, out.grad, out.label, out.walk = forward(x.data), 0.0, "", None
-        out.op, out.parents, out.saved = op, (x,), (x.data,)
+        out.data = forward(x.data)
+        out.grad = 0.0
+        out.op = op
+        out.parents = (x,)
+        out.saved = (x.data,)
+        out.label = ""
+        out.walk = None
         return out
 
     return described(method, op)
@@ -148,18 +158,23 @@ class Value(engine.Scratch):
 
     # What the engine asks of a node.
     def pull(self, g: Any, graph: bool) -> tuple:
-        self.grad = g.data if graph else g  # a number: keeping the Value would make a cycle
-        assert self.op is not None
+        op: Any = self.op
         if graph:
-            if self.saved != tuple(p.data for p in self.parents):
-                raise RuntimeError(
-                    f"an operand of '{self.op.name}' was given new data after it was used, so the derivative "
-                    "cannot be differentiated again; compute the result anew before backward(create_graph=True)"
-                )
-            found = self.op.cotangents(g, *self.parents, self)
-            return tuple(c if type(c) is Value or c is None else Value(c) for c in found)  # a constant: 0 where flat
-        found = self.op.backward(g, *self.saved, self.data)
+            return self.pull_graph(op, g)
+        self.grad = g
+        found = op.backward(g, *self.saved, self.data)
         return found if type(found) is tuple else (found,)
+
+    def pull_graph(self, op: type[Elementwise], g: Value) -> tuple:
+        """The same on Values: the formula reads the operands themselves, and leaves a graph of its own."""
+        self.grad = g.data  # a number: keeping the Value would make a cycle
+        if self.saved != tuple(p.data for p in self.parents):
+            raise RuntimeError(
+                f"an operand of '{op.name}' was given new data after it was used, so the derivative "
+                "cannot be differentiated again; compute the result anew before backward(create_graph=True)"
+            )
+        found = op.cotangents(g, *self.parents, self)
+        return tuple(c if type(c) is Value or c is None else Value(c) for c in found)  # a constant: 0 where flat
 
     def receive(self, g: Any, owned: bool) -> None:
         self.grad = self.grad + g if self.grad else g
