@@ -79,7 +79,7 @@ TABLE: dict[str, Row] = {
                               cancels=True),
     "where": Row(lambda c, x, y: x if c else y, [(c, *p) for c in (True, False) for p in PLANE[:9]],
                  [(c, *p) for c in (True, False) for p in EDGE_PAIRS], lambda t, c, x, y: t.where(c, x, y)),
-    **{name: Row(compare(name), [], [*PLANE, *EDGE_PAIRS], lambda t, x, y, f=compare(name): f(x, y))
+    **{name: Row(compare(name), [], [*PLANE, *EDGE_PAIRS], lambda t, x, y, name=name: compare(name)(x, y))
        for name in ("lt", "le", "gt", "ge", "eq", "ne")},
 }  # fmt: skip
 

@@ -4,9 +4,9 @@ import math
 
 import pytest
 from points import TABLE, derivative, unit
+from tinygrad_kernels.calculus import OPERATIONS, Cube, Pow, Sqrt, Square, power
 
 from tinygrad_edu import Value
-from tinygrad_kernels.calculus import OPERATIONS, Cube, Pow, Sqrt, Square, power
 
 DIFFERENTIABLE = [name for name, op in OPERATIONS.items() if op.differentiable]
 PREDICATES = [name for name, op in OPERATIONS.items() if op.predicate]
@@ -49,7 +49,10 @@ def test_an_operation_names_itself_and_counts_its_operands(op):
     assert op.arity == op.forward.__code__.co_argcount
     if op.differentiable:
         assert op.backward.__code__.co_argcount == op.arity + 2  # g, the operands, out
-        assert len(op.cotangents(1.0, *([True] if op.arity == 3 else []), *[0.5] * (op.arity - (op.arity == 3)), 0.5)) == op.arity
+        assert (
+            len(op.cotangents(1.0, *([True] if op.arity == 3 else []), *[0.5] * (op.arity - (op.arity == 3)), 0.5))
+            == op.arity
+        )
     assert op.predicate or op.__doc__, f"{op.__name__} has no formula in its docstring"
 
 

@@ -5,7 +5,6 @@ import math
 
 import numpy as np
 import pytest
-
 from tinygrad_kernels.backend import get_backend
 from tinygrad_kernels.calculus import OPERATIONS
 from tinygrad_kernels.codegen import Signature, print_flat, print_strided, used_as_number
@@ -134,7 +133,9 @@ def test_serial_and_parallel_rows_have_the_same_bits(shape):
     np.testing.assert_allclose(outs[0], x.reshape(shape).sum(1, dtype=np.float64), rtol=1e-5, atol=1e-3)
 
 
-@pytest.mark.parametrize("shape", [(1, 5, 3), (2, 1025, 7), (3, 4, 2049), (1, 3000, 2050), (2, 0, 3), (2, 3, 0), (0, 2, 3)])
+@pytest.mark.parametrize(
+    "shape", [(1, 5, 3), (2, 1025, 7), (3, 4, 2049), (1, 3000, 2050), (2, 0, 3), (2, 3, 0), (0, 2, 3)]
+)
 def test_serial_and_parallel_columns_have_the_same_bits(shape):
     outer, height, width = shape
     x = np.random.default_rng(2).standard_normal(shape).astype(np.float32)

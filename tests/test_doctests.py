@@ -5,9 +5,9 @@ import importlib
 import pkgutil
 
 import pytest
+import tinygrad_kernels
 
 import tinygrad_edu
-import tinygrad_kernels
 
 
 def module_names():

@@ -1,4 +1,4 @@
-"""Elementwise operations on tensors: every operation, dtype, layout and size; values and first and second derivatives."""
+"""Elementwise operations on tensors: every operation, dtype, layout and size; values, first and second derivatives."""
 
 import math
 

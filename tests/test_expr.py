@@ -6,7 +6,6 @@ import math
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-
 from tinygrad_kernels import floats
 from tinygrad_kernels.calculus import OPERATIONS
 from tinygrad_kernels.expr import Expr, backward_formulas, build, forward_formula, inputs_of, trace, walk

@@ -8,7 +8,6 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-
 from tinygrad_kernels import floats
 
 inf, nan = math.inf, math.nan

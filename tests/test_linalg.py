@@ -9,9 +9,11 @@ import tinygrad_edu as tg
 from tinygrad_edu.autograd import gradcheck, gradgradcheck
 
 SHAPES = [
-    ((3,), (3,)), ((2, 3), (3,)), ((3,), (3, 4)), ((2, 3), (3, 4)), ((1, 3), (3, 1)), ((5, 2, 3), (3, 4)), ((5, 2, 3), (3,)),
+    ((3,), (3,)), ((2, 3), (3,)), ((3,), (3, 4)), ((2, 3), (3, 4)), ((1, 3), (3, 1)), ((5, 2, 3), (3, 4)),
+    ((5, 2, 3), (3,)),
     ((3,), (5, 3, 4)), ((2, 3), (5, 3, 4)), ((2, 3, 4), (2, 4, 5)), ((1, 3, 4), (6, 4, 2)), ((2, 1, 3, 4), (5, 4, 2)),
-    ((2, 5, 3, 4), (2, 5, 4, 2)), ((0, 3), (3, 4)), ((2, 0), (0, 4)), ((2, 3), (3, 0)), ((0,), (0,)), ((0, 2, 3), (0, 3, 4)),
+    ((2, 5, 3, 4), (2, 5, 4, 2)), ((0, 3), (3, 4)), ((2, 0), (0, 4)), ((2, 3), (3, 0)), ((0,), (0,)), ((0, 2, 3),
+    (0, 3, 4)),
     ((2, 3, 4), (4,)), ((1, 1), (1, 1)), ((70, 33), (33, 65)), ((3, 20, 30), (3, 30, 20)),
 ]  # fmt: skip
 
@@ -27,7 +29,7 @@ def product(library, arrays, f=lambda a, b: a @ b, dtype="float64"):
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
 @pytest.mark.parametrize("a, b", SHAPES, ids=str)
 def test_products_and_gradients_are_pytorchs(a, b, dtype, torch):
-    """Traps: batched matmul as `dot` (DeZero: shape (2, 3, 2, 5)); vector @ matrix backward (DeZero, TinyTorch: crash)."""
+    """Traps: batched matmul as `dot` (DeZero: shape (2, 3, 2, 5)); vector @ matrix backward (DeZero, TinyTorch)."""
     random = np.random.default_rng(0)
     arrays = [random.standard_normal(s).astype(dtype) for s in (a, b)]
     for found, expected in zip(product(tg, arrays), product(torch, arrays), strict=True):
@@ -75,7 +77,13 @@ def test_products_of_views_are_pytorchs(name, torch):
         np.testing.assert_allclose(found, expected, rtol=1e-12, atol=1e-13)
 
 
-@given(st.integers(0, 40), st.integers(0, 40), st.integers(0, 40), st.tuples(st.booleans(), st.booleans()), st.integers(0, 5))
+@given(
+    st.integers(0, 40),
+    st.integers(0, 40),
+    st.integers(0, 40),
+    st.tuples(st.booleans(), st.booleans()),
+    st.integers(0, 5),
+)
 def test_products_of_any_size_are_numpys(m, n, k, transposed, seed):
     random = np.random.default_rng(seed)
     a, b = random.standard_normal((m, k)), random.standard_normal((k, n))

@@ -70,8 +70,8 @@ def test_linear_passes_the_checks_also_transposed_and_with_frozen_operands():
     random = np.random.default_rng(2)
     x, w, b = (tg.tensor(random.standard_normal(s), requires_grad=True) for s in ((4, 3), (5, 3), (5,)))
     assert gradcheck(F.linear, (x, w, b)) and gradgradcheck(F.linear, (x, w, b))
-    assert gradcheck(lambda x, w, b: F.linear(x.t(), w.t(), b), (tg.tensor(random.standard_normal((3, 4)), requires_grad=True),
-                                                                tg.tensor(random.standard_normal((3, 5)), requires_grad=True), b))  # fmt: skip
+    xt, wt = (o.detach().t().clone().requires_grad_() for o in (x, w))
+    assert gradcheck(lambda x, w, b: F.linear(x.t(), w.t(), b), (xt, wt, b))
     for frozen in range(3):
         operands = [o.detach() if k == frozen else o for k, o in enumerate((x, w, b))]
         assert gradcheck(F.linear, operands)
@@ -197,7 +197,9 @@ def test_the_order_of_parameters_does_not_depend_on_the_hash_seed():
         "print([n for n, _ in m.named_parameters()])"
     )
     outputs = {
-        subprocess.run([sys.executable, "-c", code], env={"PYTHONHASHSEED": seed, "PATH": ""}, capture_output=True, check=True).stdout
+        subprocess.run(
+            [sys.executable, "-c", code], env={"PYTHONHASHSEED": seed, "PATH": ""}, capture_output=True, check=True
+        ).stdout
         for seed in ("1", "2")
     }
     assert len(outputs) == 1 and outputs.pop().startswith(b"['zeta.weight', 'zeta.bias', 'alpha.weight'")

@@ -9,15 +9,15 @@ import pathlib
 
 import numpy as np
 import pytest
+import tinygrad_kernels
 
 import tinygrad_edu as tg
-import tinygrad_kernels
 from tinygrad_edu.dtypes import BY_NAME, kind_of
 from tinygrad_edu.nn import functional as F
 from tinygrad_edu.ops.plan import OPERATIONS, apply
 
-METHODS = ("sum", "mean", "prod", "dot", "sort", "argsort", "max", "min", "argmax", "argmin", "cumsum", "any", "all", "std",
-           "var", "round", "clip")  # fmt: skip
+METHODS = ("sum", "mean", "prod", "dot", "sort", "argsort", "max", "min", "argmax", "argmin", "cumsum", "any", "all",
+           "std", "var", "round", "clip")  # fmt: skip
 
 # Where NumPy may compute: names by file. Numbers that are made once, checks of gradients, and text for people.
 EXCEPTIONS = {
@@ -69,8 +69,8 @@ def guarded(monkeypatch):
 
 def test_the_guard_refuses():
     a = np.ones(3).view(Guarded)
-    for compute in (lambda: a + a, lambda: a.sum(), lambda: np.dot(a, a), lambda: a @ a, lambda: np.exp(a), lambda: np.sort(a),
-                    lambda: a.sort(), lambda: np.sum(a), lambda: np.add.reduce(a)):  # fmt: skip
+    for compute in (lambda: a + a, lambda: a.sum(), lambda: np.dot(a, a), lambda: a @ a, lambda: np.exp(a),
+                    lambda: np.sort(a), lambda: a.sort(), lambda: np.sum(a), lambda: np.add.reduce(a)):  # fmt: skip
         with pytest.raises(AssertionError, match="computes on the way"):
             compute()
 
@@ -81,7 +81,9 @@ def test_every_elementwise_operation(name, create_graph, guarded):
     operation = OPERATIONS[name]
     for shape in ((3, 4), (1, 70_000)):
         random = np.random.default_rng(0)
-        operands = [guarded(random.uniform(0.1, 0.9, shape), name != "where" or k > 0) for k in range(operation.op.arity)]
+        operands = [
+            guarded(random.uniform(0.1, 0.9, shape), name != "where" or k > 0) for k in range(operation.op.arity)
+        ]
         if name == "where":
             operands[0] = operands[0] > 0.5
         out = apply(operation, *operands)
@@ -149,8 +151,10 @@ def test_whole_programs(program, guarded):
 
 
 FORBIDDEN = {name for name in dir(np) if isinstance(getattr(np, name), np.ufunc)} | {
-    "dot", "vdot", "inner", "outer", "tensordot", "einsum", "sum", "mean", "prod", "sort", "argsort", "cumsum", "cumprod", "max",
-    "min", "amax", "amin", "argmax", "argmin", "std", "var", "linalg", "where", "clip", "convolve", "interp", "median", "arange",
+    "dot", "vdot", "inner", "outer", "tensordot", "einsum", "sum", "mean", "prod", "sort", "argsort", "cumsum",
+    "cumprod", "max",
+    "min", "amax", "amin", "argmax", "argmin", "std", "var", "linalg", "where", "clip", "convolve", "interp",
+    "median", "arange",
     "linspace", "eye", "round", "nansum", "trapezoid", "cross", "kron", "fft",
 }  # fmt: skip
 FILES = [p for package in (tg, tinygrad_kernels) for p in pathlib.Path(package.__file__).parent.rglob("*.py")]
@@ -161,7 +165,8 @@ def numpy_names(tree):
     jitted = {
         id(node)
         for f in ast.walk(tree)
-        if isinstance(f, ast.FunctionDef) and any("jit" in ast.unparse(d) or "intrinsic" in ast.unparse(d) for d in f.decorator_list)
+        if isinstance(f, ast.FunctionDef)
+        and any("jit" in ast.unparse(d) or "intrinsic" in ast.unparse(d) for d in f.decorator_list)
         for node in ast.walk(f)
     }
     for node in ast.walk(tree):

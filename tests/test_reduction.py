@@ -33,7 +33,7 @@ CASES = [(shape, dim) for shape in SHAPES for dim in dims(len(shape))]
 @pytest.mark.parametrize("name", ["sum", "mean"])
 @pytest.mark.parametrize("shape, dim", CASES, ids=str)
 def test_values_and_gradients_are_pytorchs(shape, dim, name, torch):
-    """Traps: `sum(axis)` backward without its axis (TinyTorch: silently wrong on square input); `mean` drops the graph."""
+    """Traps: `sum(axis)` backward without its axis (TinyTorch: wrong on square input); `mean` drops the graph."""
     array = np.random.default_rng(0).standard_normal(shape)
     for keepdim in (False, True):
         results = []
@@ -77,7 +77,9 @@ def test_empty_sums_and_means():
     assert tg.zeros(0, 2).sum(0).tolist() == [0.0, 0.0] and tg.zeros(2, 0).sum(0).shape == (0,)
 
 
-@pytest.mark.parametrize("bad, error", [(2, IndexError), (-3, IndexError), ((0, 0), RuntimeError), (1.0, TypeError), ("0", TypeError)])
+@pytest.mark.parametrize(
+    "bad, error", [(2, IndexError), (-3, IndexError), ((0, 0), RuntimeError), (1.0, TypeError), ("0", TypeError)]
+)
 def test_bad_axes(bad, error):
     with pytest.raises(error):
         tg.zeros(2, 3).sum(bad)

@@ -50,7 +50,9 @@ def test_tensor_with_a_dtype(data, dtype, torch):
     agree(tg.tensor(data, dtype=ours), torch.tensor(data, dtype=theirs))
 
 
-@pytest.mark.parametrize("array", [np.float32(1.5), np.int8([1, 2]), np.zeros((2, 0), np.float64), np.array(True)], ids=repr)
+@pytest.mark.parametrize(
+    "array", [np.float32(1.5), np.int8([1, 2]), np.zeros((2, 0), np.float64), np.array(True)], ids=repr
+)
 def test_tensor_of_numpy_keeps_its_dtype_and_copies(array, torch):
     x = tg.tensor(array)
     agree(x, torch.tensor(array))
@@ -67,7 +69,8 @@ def test_tensor_of_tensors_and_of_a_list_of_numbers_in_tensors(torch):
 
 MAKERS = [
     ("zeros", (2, 3)), ("zeros", ((2, 3),)), ("zeros", ((),)), ("zeros", (0,)), ("ones", (2, 1)), ("ones", ([2, 2],)),
-    ("full", ((2,), 3)), ("full", ((2,), 3.0)), ("full", ((), True)), ("full", ((2, 2), -1)), ("eye", (3,)), ("eye", (2, 3)),
+    ("full", ((2,), 3)), ("full", ((2,), 3.0)), ("full", ((), True)), ("full", ((2, 2), -1)), ("eye", (3,)),
+    ("eye", (2, 3)),
     ("arange", (5,)), ("arange", (1, 6, 2)), ("arange", (0.5, 3)), ("arange", (5, 0, -2)), ("arange", (0,)),
     ("arange", (0, 1, 0.1)), ("arange", (1.0,)), ("linspace", (0, 1, 5)), ("linspace", (-3, 3, 7)),
     ("linspace", (1, 2, 1)), ("linspace", (0, 1, 0)), ("linspace", (-math.pi, math.pi, 2000)), ("linspace", (5, -5, 4)),
@@ -115,7 +118,13 @@ def test_promotion_with_python_numbers_is_pytorchs(dtype, number, torch):
     """Trap: float32 creeping to float64 through Python scalars (DeZero)."""
     x = tg.tensor([1, 3]).to({"bool": tg.bool}.get(dtype) or getattr(tg, dtype))
     y = torch.tensor([1, 3]).to(getattr(torch, dtype))
-    for f in (lambda x: x + number, lambda x: number * x, lambda x: x / number, lambda x: number / x, lambda x: x > number):
+    for f in (
+        lambda x: x + number,
+        lambda x: number * x,
+        lambda x: x / number,
+        lambda x: number / x,
+        lambda x: x > number,
+    ):
         nearly_agree(f(x), f(y))
 
 
@@ -154,18 +163,22 @@ def test_mixed_dtypes_give_each_operand_its_own_dtype_of_gradient():
 
 # Views ----------------------------------------------------------------------------------------------------------
 VIEWS = {
-    "reshape": lambda x: x.reshape(4, 6), "reshape -1": lambda x: x.reshape(-1), "reshape list": lambda x: x.reshape([3, 8]),
+    "reshape": lambda x: x.reshape(4, 6), "reshape -1": lambda x: x.reshape(-1),
+    "reshape list": lambda x: x.reshape([3, 8]),
     "flatten": lambda x: x.flatten(), "flatten 1": lambda x: x.flatten(1), "flatten 0, 1": lambda x: x.flatten(0, 1),
-    "permute": lambda x: x.permute(2, 0, 1), "permute tuple": lambda x: x.permute((1, 0, 2)), "permute -1": lambda x: x.permute(-1, 0, 1),
+    "permute": lambda x: x.permute(2, 0, 1), "permute tuple": lambda x: x.permute((1, 0, 2)),
+    "permute -1": lambda x: x.permute(-1, 0, 1),
     "transpose": lambda x: x.transpose(0, 2), "transpose -1": lambda x: x.transpose(-1, -2), "mT": lambda x: x.mT,
-    "unsqueeze": lambda x: x.unsqueeze(1), "unsqueeze -1": lambda x: x.unsqueeze(-1), "squeeze": lambda x: x.unsqueeze(0).squeeze(),
+    "unsqueeze": lambda x: x.unsqueeze(1), "unsqueeze -1": lambda x: x.unsqueeze(-1),
+    "squeeze": lambda x: x.unsqueeze(0).squeeze(),
     "squeeze dim": lambda x: x.unsqueeze(1).squeeze(1), "squeeze nothing": lambda x: x.squeeze(0),
     "expand": lambda x: x.unsqueeze(0).expand(5, 2, 3, 4), "expand -1": lambda x: x[:, :1].expand(-1, 6, -1),
     "then reshape": lambda x: x.transpose(0, 1).reshape(6, 4), "then flatten": lambda x: x.permute(2, 1, 0).flatten(),
     "then view-like": lambda x: x.transpose(0, 1).reshape(3, 2, 2, 2),
 }  # fmt: skip
 INDICES = [
-    0, -1, (1, 2), (1, 2, 3), slice(1, 2), slice(None, None, 2), (slice(None), 1), (..., 0), (0, ...), (..., slice(1, 3)),
+    0, -1, (1, 2), (1, 2, 3), slice(1, 2), slice(None, None, 2), (slice(None), 1), (..., 0), (0, ...),
+    (..., slice(1, 3)),
     None, (None, 0), (slice(None), None, 1), (slice(0, 0),), (1, slice(None, -1), slice(1, None, 2)), (..., None),
     (slice(5, 9),), (slice(-1, None),), (0, slice(None), 0), (), ..., (True and 1,),
 ]  # fmt: skip
@@ -200,7 +213,10 @@ def test_indexing_and_its_gradient_are_pytorchs(index, torch):
 def test_assignment_by_index_is_pytorchs(index, torch):
     results = []
     for library in (tg, torch):
-        x, v = library.ones(2, 3, 4, dtype=library.float64).requires_grad_(), library.tensor(2.0, dtype=library.float64).requires_grad_()
+        x, v = (
+            library.ones(2, 3, 4, dtype=library.float64).requires_grad_(),
+            library.tensor(2.0, dtype=library.float64).requires_grad_(),
+        )
         y = x * 3.0
         y[index] = v
         (y * library.tensor(np.cos(np.arange(24.0)).reshape(2, 3, 4))).sum().backward()
@@ -219,7 +235,9 @@ def test_a_view_shares_memory_and_a_copy_does_not():
     assert x.contiguous() is x and x.t().is_view()
 
 
-@pytest.mark.parametrize("shape, strides_from", [((1, 4), "t"), ((4, 1), "t"), ((1, 1, 3), "p"), ((2, 1, 3), "p"), ((0, 3), "t")])
+@pytest.mark.parametrize(
+    "shape, strides_from", [((1, 4), "t"), ((4, 1), "t"), ((1, 1, 3), "p"), ((2, 1, 3), "p"), ((0, 3), "t")]
+)
 def test_axes_of_size_one_do_not_make_a_tensor_strided(shape, strides_from, torch):
     """Trap: `is_contiguous` wrong for size-1 axes."""
     for view in (lambda x: x.transpose(0, 1), lambda x: x.transpose(0, -1), lambda x: x[:1], lambda x: x[..., :1]):
@@ -261,7 +279,8 @@ IN_PLACE = [
     lambda x, y: x.add_(y), lambda x, y: x.add_(y, alpha=2), lambda x, y: x.sub_(1.5), lambda x, y: x.mul_(y),
     lambda x, y: x.div_(y), lambda x, y: x.fill_(3.0), lambda x, y: x.zero_(), lambda x, y: x.copy_(y),
     lambda x, y: x.__iadd__(y), lambda x, y: x.__itruediv__(2.0), lambda x, y: x.mul_(x),
-    lambda x, y: x.t().mul_(y), lambda x, y: x[0].add_(y[1]), lambda x, y: x[:, ::2].mul_(2.0), lambda x, y: x.add_(y[0]),
+    lambda x, y: x.t().mul_(y), lambda x, y: x[0].add_(y[1]), lambda x, y: x[:, ::2].mul_(2.0),
+    lambda x, y: x.add_(y[0]),
 ]  # fmt: skip
 OVERLAPPING = [
     (lambda x: x.add_(x.t()), lambda a: a + a.T), (lambda x: x.copy_(x.t()), lambda a: a.T),
@@ -302,7 +321,21 @@ def test_changes_in_place_without_a_graph_are_pytorchs(change, dtype, torch):
         agree(*results)
 
 
-CHAIN = ["mul", "add", "exp", "view", "index", "imul", "iadd", "assign", "detach", "save", "fill", "view_change", "copy"]
+CHAIN = [
+    "mul",
+    "add",
+    "exp",
+    "view",
+    "index",
+    "imul",
+    "iadd",
+    "assign",
+    "detach",
+    "save",
+    "fill",
+    "view_change",
+    "copy",
+]
 
 
 def random_program(library, seed, steps):
@@ -403,7 +436,9 @@ def test_an_accumulator_without_gradient_takes_part_once_it_receives_one():
     assert x.grad.tolist() == [3.0, 3.0]
 
 
-@pytest.mark.parametrize("function", [lambda x: x.exp(), lambda x: x.tanh(), lambda x: x.sigmoid(), lambda x: x.sqrt(), lambda x: x.relu()])
+@pytest.mark.parametrize(
+    "function", [lambda x: x.exp(), lambda x: x.tanh(), lambda x: x.sigmoid(), lambda x: x.sqrt(), lambda x: x.relu()]
+)
 def test_changing_a_result_that_its_own_derivative_needs_is_refused(function):
     x = tg.tensor([1.0, 2.0], requires_grad=True)
     y = function(x)
@@ -412,7 +447,9 @@ def test_changing_a_result_that_its_own_derivative_needs_is_refused(function):
         y.sum().backward()
 
 
-@pytest.mark.parametrize("use", [lambda x, w: x * w, lambda x, w: w * x, lambda x, w: x.sin() * w, lambda x, w: (x @ w), lambda x, w: x**2 * w])
+@pytest.mark.parametrize(
+    "use", [lambda x, w: x * w, lambda x, w: w * x, lambda x, w: x.sin() * w, lambda x, w: x @ w, lambda x, w: x**2 * w]
+)
 def test_changing_an_operand_that_was_saved_is_refused(use):
     x, w = tg.ones(3, requires_grad=True), tg.tensor([1.0, 2.0, 3.0])
     h = x * 2.0

@@ -198,7 +198,9 @@ def test_the_zeroth_power_at_zero(x):
 
 
 def test_value_loads_neither_numpy_nor_numba():
-    code = "import sys, tinygrad_edu as tg; tg.Value(2.0).exp().backward(); print({'numpy', 'numba'} & set(sys.modules))"
+    code = (
+        "import sys, tinygrad_edu as tg; tg.Value(2.0).exp().backward(); print({'numpy', 'numba'} & set(sys.modules))"
+    )
     found = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert found.stdout.strip() == "set()"
 

@@ -16,11 +16,13 @@ import numpy as np
 
 from . import dtypes
 from .dtypes import BY_NUMPY, Kind, as_device, as_dtype, bool_, default_float, int64, kind_of
+from .hints import hinted
 from .ops.shape import copy, shape_arguments
 from .ops.strides import Size
 from .tensors import Tensor, from_array
 
 
+@hinted
 def tensor(data: Any, *, dtype: Any = None, device: Any = None, requires_grad: bool = False) -> Tensor:
     """A new tensor with the given data: a number, nested lists of numbers, a NumPy array.
 
@@ -116,6 +118,7 @@ def from_numpy(array: np.ndarray) -> Tensor:
     return x
 
 
+@hinted
 def full(size: Any, fill_value: Any, *, dtype: Any = None, device: Any = None, requires_grad: bool = False) -> Tensor:
     """A tensor of one number, many times."""
     if dtype is None:
@@ -124,6 +127,7 @@ def full(size: Any, fill_value: Any, *, dtype: Any = None, device: Any = None, r
     return finish(x.fill_(fill_value), requires_grad)
 
 
+@hinted
 def empty(*size: Any, dtype: Any = None, device: Any = None, requires_grad: bool = False) -> Tensor:
     """A tensor with anything in it."""
     shape = shape_arguments(size)
@@ -133,6 +137,7 @@ def empty(*size: Any, dtype: Any = None, device: Any = None, requires_grad: bool
     return finish(Tensor(kind.empty(prod(shape)), Size(shape), kind), requires_grad)
 
 
+@hinted
 def zeros(*size: Any, dtype: Any = None, device: Any = None, requires_grad: bool = False) -> Tensor:
     """A tensor of zeros.
 
@@ -143,6 +148,7 @@ def zeros(*size: Any, dtype: Any = None, device: Any = None, requires_grad: bool
     return finish(empty(*size, dtype=dtype, device=device).zero_(), requires_grad)
 
 
+@hinted
 def ones(*size: Any, dtype: Any = None, device: Any = None, requires_grad: bool = False) -> Tensor:
     """A tensor of ones."""
     return finish(empty(*size, dtype=dtype, device=device).fill_(1), requires_grad)
@@ -153,26 +159,31 @@ def like(make: Any, x: Tensor, dtype: Any, device: Any, requires_grad: bool) -> 
     return make(x.shape, dtype=dtype, device=device, requires_grad=requires_grad)
 
 
+@hinted
 def zeros_like(x: Tensor, *, dtype: Any = None, device: Any = None, requires_grad: bool = False) -> Tensor:
     """Zeros, of the shape, dtype and device of x."""
     return like(zeros, x, dtype, device, requires_grad)
 
 
+@hinted
 def ones_like(x: Tensor, *, dtype: Any = None, device: Any = None, requires_grad: bool = False) -> Tensor:
     """Ones, of the shape, dtype and device of x."""
     return like(ones, x, dtype, device, requires_grad)
 
 
+@hinted
 def empty_like(x: Tensor, *, dtype: Any = None, device: Any = None, requires_grad: bool = False) -> Tensor:
     """Anything, of the shape, dtype and device of x."""
     return like(empty, x, dtype, device, requires_grad)
 
 
+@hinted
 def eye(n: int, m: int | None = None, *, dtype: Any = None, device: Any = None, requires_grad: bool = False) -> Tensor:
     """Ones on the diagonal of an (n, m) matrix of zeros."""
     return finish(tensor(np.eye(n, m), dtype=as_dtype(dtype), device=device), requires_grad)
 
 
+@hinted
 def arange(*bounds: float, dtype: Any = None, device: Any = None, requires_grad: bool = False) -> Tensor:
     """Numbers from start (0) up to, not including, end in steps (of 1): arange(end), arange(start, end[, step]).
 
@@ -194,6 +205,7 @@ def arange(*bounds: float, dtype: Any = None, device: Any = None, requires_grad:
     return finish(tensor(array, dtype=as_dtype(dtype), device=device), requires_grad)
 
 
+@hinted
 def linspace(
     start: float, end: float, steps: int, *, dtype: Any = None, device: Any = None, requires_grad: bool = False
 ) -> Tensor:

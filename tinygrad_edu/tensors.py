@@ -28,6 +28,7 @@ import numpy as np
 from . import dtypes, engine
 from .dtypes import Kind
 from .graph import Leaf, Node, Retained, mode, set_grad_enabled, share
+from .hints import closest
 from .ops import elementwise, in_place, launch, linalg, plan, reduction, rows, shape
 from .ops.elementwise import ElementwiseMethods
 from .ops.linalg import LinalgMethods
@@ -57,6 +58,10 @@ class Tensor(ElementwiseMethods, ReductionMethods, ShapeMethods, LinalgMethods):
         self.node = node
         self.view = None
         self.shared = None
+
+    def __getattr__(self, name: str) -> Any:  # called only where the usual look-up found nothing
+        hint = closest(name, dir(type(self)))
+        raise AttributeError(f"'{type(self).__name__}' object has no attribute '{name}'{hint}")
 
     # What it is.
     @property

@@ -12,8 +12,11 @@ contiguous array is one of two:
 How to add a million numbers. One running float32 total loses digits: each addition rounds to the size of the total.
 So short blocks are added in the loop's own dtype, in several lanes at once (that is what vectorises); the
 blocks are added in float64 with the rounding error of each addition carried along. As fast as the plain loop, and more
-accurate than a pairwise sum. Rows are cut into spans by their length only, whatever the number of threads, so one
-thread and sixteen give the same bits.
+accurate than a pairwise sum. Rows are cut into blocks by their length only, and the blocks are added in order whoever
+computed them, so one thread and sixteen give the same bits.
+
+The flag that lets the compiler use lanes ('reassoc') must not touch the formula itself, so that has a function of its
+own, `term`, unless it only multiplies.
 
 Source: A. Neumaier, Rundungsfehleranalyse einiger Verfahren zur Summation endlicher Summen, ZAMM 54, 1974;
 N. Higham, The accuracy of floating point summation, SIAM J. Sci. Comput. 14(4), 1993.
@@ -22,65 +25,46 @@ N. Higham, The accuracy of floating point summation, SIAM J. Sci. Comput. 14(4),
 from __future__ import annotations
 
 from .codegen import Signature, body, header, load
-from .expr import Formula
+from .expr import Expr, Formula, render, walk
 
 ROWS = """
-@jit
-def term({arguments}):
-{term}
-
-
-@jit(accumulate=True)
+{term}@jit(accumulate=True)
 def block_total({arguments}):
     total = {T}(0)
     for i in range({first}.size):
-        total += term({element})
-    return total
+        total += {element}
+    return {wide}(total)
 
 
 @jit
-def span_total(start, stop, {arguments}):
-    high, low = {zero}, {zero}
-    for lo in range(start, stop, {block}):
-        hi = min(lo + {block}, stop)
-        high, low = add(high, low, block_total({cut}))
-    return high, low
-
-
-@jit
-def {kind}(result, width, divisor, {arguments}):
+def rows(result, width, divisor, {arguments}):
     for row in range(result.size):
-        high, low = {zero}, {zero}
-        for lo in range(row * width, (row + 1) * width, 65536):
-            h, l = span_total(lo, min(lo + 65536, (row + 1) * width), {arguments})
-            high, low = add(high, low, h)
-            low += l
+        high, low, end = {zero}, {zero}, (row + 1) * width
+        for lo in range(row * width, end, {block}):
+            hi = min(lo + {block}, end)
+            high, low = add(high, low, block_total({cut}))
         result[row] = finish(high, low, divisor)
 
 
 @jit(parallel=True)
-def {kind}_parallel(result, width, divisor, {arguments}):
-    spans = (width + 65535) // 65536
-    totals = empty((result.size * spans, 2), {wide})
-    for task in prange(result.size * spans):
-        end = (task // spans + 1) * width
-        lo = end - width + task % spans * 65536
-        totals[task, 0], totals[task, 1] = span_total(lo, min(lo + 65536, end), {arguments})
-    for row in range(result.size):
+def rows_parallel(result, width, divisor, {arguments}):
+    blocks = (width + {block} - 1) // {block}
+    totals = empty(result.size * blocks, {wide})
+    for task in prange((totals.size + 63) // 64):
+        for k in range(task * 64, min(task * 64 + 64, totals.size)):
+            end = (k // blocks + 1) * width
+            lo = end - width + k % blocks * {block}
+            hi = min(lo + {block}, end)
+            totals[k] = block_total({cut})
+    for row in prange(result.size):
         high, low = {zero}, {zero}
-        for task in range(row * spans, (row + 1) * spans):
-            high, low = add(high, low, totals[task, 0])
-            low += totals[task, 1]
+        for k in range(row * blocks, (row + 1) * blocks):
+            high, low = add(high, low, totals[k])
         result[row] = finish(high, low, divisor)
 """
 
 COLUMNS = """
-@jit
-def term({arguments}):
-{term}
-
-
-@jit
+{term}@jit
 def tile_totals(totals, start, stop, width, left, {arguments}):
     # Adds rows [start, stop), columns [left, left + totals.size): 32 rows at a time in {T}, then into `totals`.
     n = totals.size
@@ -94,12 +78,12 @@ def tile_totals(totals, start, stop, width, left, {arguments}):
             at = row * width + left
 {four_rows}
             for i in range(n):
-                partial[i] += ({term0} + {term1}) + ({term2} + {term3})
+                partial[i] += ({element0} + {element1}) + ({element2} + {element3})
         for row in range(fours, bottom):
             at = row * width + left
 {one_row}
             for i in range(n):
-                partial[i] += {term0}
+                partial[i] += {element0}
         for i in range(n):
             totals[i] += partial[i]
 
@@ -153,14 +137,21 @@ def print_reduction(formula: Formula, signature: Signature, columns: bool) -> st
     A total is divided by `divisor` (1.0, or the number of elements for a mean; ignored for integers).
     """
     T, floating = signature.compute, "float" in signature.compute
-    loads = {name: load(formula, signature, k, name) for k, name in enumerate(formula.inputs)}
-    statements, values = body(formula, T, loads)
     operands = list(zip(formula.inputs, signature.access, strict=True))
     flat = [name for name, access in operands if access == "flat"]
+    inside = {e.op for e in walk(formula.outputs)} <= {"input", "mul"}  # safe in a loop that may reorder additions
+    loads = {name: load(formula, signature, k, name) for k, name in enumerate(formula.inputs)}
+    statements, values = body(formula, T, loads)
+    function = ["@jit", f"def term({', '.join(formula.inputs)}):", *(f"    {s}" for s in statements)]
+    term = "" if inside else "\n".join([*function, f"    return {T}({values[0]})", "", "", ""])
 
-    def elements(row: str = "") -> str:  # the arguments of `term` at step i, from arrays or from their rows
-        texts = {"flat": "{}{}[i]", "one": "{}[0]", "number": "{}"}
-        return ", ".join(texts[a].format(n, row) if a == "flat" else texts[a].format(n) for n, a in operands)
+    def element(row: str = "") -> str:  # the formula at step i, from arrays or from their rows
+        texts = {"flat": "{}" + row + "[i]", "one": "{}[0]", "number": "{}"}
+        each = [texts[access].format(name) for name, access in operands]
+        if not inside:
+            return f"term({', '.join(each)})"
+        read = {name: load(formula, signature, k, each[k]) for k, name in enumerate(formula.inputs)}
+        return render(formula.outputs[0], {id(Expr.input(name)): text for name, text in read.items()})
 
     def row_slices(rows: int) -> str:
         step = {0: "at", 1: "at + width", 2: "at + 2 * width", 3: "at + 3 * width"}
@@ -170,17 +161,18 @@ def print_reduction(formula: Formula, signature: Signature, columns: bool) -> st
     text = (COLUMNS if columns else ROWS).format(
         kind="columns" if columns else "rows",
         arguments=", ".join(formula.inputs),
-        term="\n".join(f"    {s}" for s in (*statements, f"return {T}({values[0]})")),
+        term=term,
         T=T,
         wide="float64" if floating else "int64",
+        block=512 if T.endswith("64") else 1024,  # 4 KiB
         zero="0.0" if floating else "0",
         block=1024 if T == "float32" else 512,  # float64 is as wide as the totals: fewer additions without a correction
         first=flat[0],
-        element=elements(),
+        element=element(),
         cut=", ".join(f"{n}[lo:hi]" if a == "flat" else n for n, a in operands),
         four_rows=row_slices(4),
         one_row=row_slices(1),
-        **{f"term{k}": f"term({elements(str(k))})" for k in range(4)},
+        **{f"element{k}": element(str(k)) for k in range(4)},
     )
     helpers = "add, finish" if floating else "add_int as add, finish_int as finish"
     extra = [f"from tinygrad_kernels.cpu.reduction import {helpers}"]

@@ -13,6 +13,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from ..creation import empty
+from ..hints import hinted
 from ..tensors import Tensor
 from . import functional as F
 from . import init
@@ -30,6 +31,7 @@ class Linear(Module):
     torch.Size([5, 2])
     """
 
+    @hinted
     def __init__(
         self, in_features: int, out_features: int, bias: bool = True, device: Any = None, dtype: Any = None
     ) -> None:

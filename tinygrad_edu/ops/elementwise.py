@@ -15,6 +15,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
 from tinygrad_kernels import calculus
 
 from ..dtypes import NUMBERS, bool_
@@ -42,7 +43,8 @@ def binary(op: type[calculus.Elementwise]) -> Callable[[Tensor, Any], Tensor]:
             if plan is not None:
                 b = plan.number(y)
         else:
-            return NotImplemented
+            y = python_number(y, op.name)
+            return NotImplemented if y is None else method(x, y)
         if plan is None or a is None or b is None:
             return apply(operation, x, y)
         buffer = plan.kind.empty(plan.size)
@@ -63,7 +65,9 @@ def reflected(op: type[calculus.Elementwise]) -> Callable[[Tensor, Any], Tensor]
     def method(y: Tensor, x: Any) -> Tensor:
         plan = plans.get((type(x), y.kind, y.shape))
         if plan is None or y.flat is None:
-            return apply(operation, x, y) if type(x) in NUMBERS else NotImplemented
+            if type(x) not in NUMBERS:
+                x = python_number(x, op.name)
+            return NotImplemented if x is None else apply(operation, x, y)
         buffer = plan.kind.empty(plan.size)
         plan.kernel(buffer, plan.number(x), y.flat)
         out = Tensor(buffer, plan.shape, plan.kind)
@@ -72,6 +76,13 @@ def reflected(op: type[calculus.Elementwise]) -> Callable[[Tensor, Any], Tensor]
         return out
 
     return _described(method, op)
+
+
+def python_number(x: Any, name: str) -> Any:
+    """A NumPy number as Python's; None for what is no number. TypeError for an array: NumPy would compute with it."""
+    if isinstance(x, np.ndarray):
+        raise TypeError(f"{name}(): expected a Tensor or a number, got a numpy.ndarray; make it one: from_numpy(array)")
+    return x.item() if isinstance(x, np.generic) and type(x.item()) in NUMBERS else None
 
 
 def unary(op: type[calculus.Elementwise]) -> Callable[[Tensor], Tensor]:

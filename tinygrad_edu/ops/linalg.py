@@ -235,7 +235,7 @@ class LinalgMethods:
         return matmul(self, other)
 
     def __matmul__(self: Any, other: Any) -> Tensor:
-        return matmul(self, other) if isinstance(other, Tensor) else NotImplemented
+        return matmul(self, other)  # refuses an array, with which NumPy would compute
 
     def mm(self: Any, other: Tensor) -> Tensor:
         """The product of two matrices."""

@@ -272,6 +272,7 @@ class ShapeMethods:
     def flatten(self: Any, start_dim: int = 0, end_dim: int = -1) -> Tensor:
         """Axes start_dim to end_dim as one."""
         n = len(self.shape)
+        check_axes(n, start_dim, end_dim)
         first, last = start_dim % max(n, 1), end_dim % max(n, 1)
         middle = prod(self.shape[first : last + 1])
         return self.reshape(*self.shape[:first], middle, *self.shape[last + 1 :])
@@ -290,9 +291,7 @@ class ShapeMethods:
     def transpose(self: Any, dim0: int, dim1: int) -> Tensor:
         """Two axes exchanged."""
         n = max(len(self.shape), 1)
-        for d in (dim0, dim1):
-            if not -n <= d < n:
-                raise IndexError(f"Dimension out of range (expected to be in range of [{-n}, {n - 1}], but got {d})")
+        check_axes(n, dim0, dim1)
         order = list(range(len(self.shape)))
         if order:
             order[dim0 % n], order[dim1 % n] = order[dim1 % n], order[dim0 % n]
@@ -339,14 +338,15 @@ class ShapeMethods:
     def squeeze(self: Any, dim: int | None = None) -> Tensor:
         """Without axes of size 1 (or without this one, if its size is 1)."""
         n = max(len(self.shape), 1)
+        if dim is not None:
+            check_axes(n, dim)
         keep = [s for k, s in enumerate(self.shape) if s != 1 or (dim is not None and k != dim % n)]
         return self.reshape(*keep) if self.shape else self.reshape(())
 
     def unsqueeze(self: Any, dim: int) -> Tensor:
         """With a new axis of size 1 at `dim`."""
         n = len(self.shape) + 1
-        if not -n <= dim < n:
-            raise IndexError(f"Dimension out of range (expected to be in range of [{-n}, {n - 1}], but got {dim})")
+        check_axes(n, dim)
         return self.reshape(*self.shape[: dim % n], 1, *self.shape[dim % n :])
 
     def __getitem__(self: Any, index: Any) -> Tensor:
@@ -402,6 +402,14 @@ class ShapeMethods:
         dtype = kind.dtype if dtype is None else as_dtype(dtype)
         device = kind.device if device is None else make_device(device)
         return self.to_kind(kind_of(dtype, device))
+
+
+def check_axes(dimensions: int, *axes: int) -> None:
+    """IndexError for an axis that a tensor of that many dimensions (0-d counts as 1) does not have."""
+    n = max(dimensions, 1)
+    for axis in axes:
+        if not -n <= axis < n:
+            raise IndexError(f"Dimension out of range (expected to be in range of [{-n}, {n - 1}], but got {axis})")
 
 
 def broadcasts_to(shape: Shape, target: Shape) -> bool:

@@ -20,6 +20,7 @@ from tinygrad_kernels.calculus import div, sqrt
 from tinygrad_kernels.expr import trace
 
 from ..creation import zeros_like
+from ..hints import hinted
 from ..tensors import Tensor
 from .optimizer import Optimizer, Update, check_positive
 
@@ -61,6 +62,7 @@ NESTEROV_RULE, ADAM_RULE = rule(nesterov_sgd, arrays=3), rule(adam, arrays=4)
 class SGD(Optimizer):
     """Stochastic gradient descent, with momentum if asked for."""
 
+    @hinted
     def __init__(
         self,
         params: Iterable[Any],
@@ -99,6 +101,7 @@ class SGD(Optimizer):
 class Adam(Optimizer):
     """Adam: steps of about lr, whatever the size of the gradients."""
 
+    @hinted
     def __init__(
         self,
         params: Iterable[Any],
