@@ -37,7 +37,7 @@ mode = Mode()
 
 
 class Node(Scratch):
-    """An operation in the graph. The engine's protocol is in engine.py; a subclass says what `pull` does.
+    """An operation in the graph. The engine's protocol is in engine.py; a subclass says what `pull` does, and starts with `walk` None.
 
     `fresh` is False where pull may hand out memory that others hold (a view of g, say).
     """
@@ -46,11 +46,6 @@ class Node(Scratch):
     fresh = True
 
     parents: tuple[Node | None, ...]
-
-    def __new__(cls, *args: Any) -> Node:
-        node = object.__new__(cls)
-        node.walk = None
-        return node
 
     def pull(self, g: Tensor, graph: bool) -> tuple[Tensor | None, ...] | list[Tensor | None]:
         raise NotImplementedError
@@ -81,6 +76,7 @@ class Leaf(Node):
     grad: Tensor | None
 
     def __init__(self) -> None:
+        self.walk = None
         self.parents = ()
         self.grad = None
 
@@ -104,6 +100,7 @@ class Retained(Node):
     fresh = False
 
     def __init__(self, node: Node) -> None:
+        self.walk = None
         self.parents = (node,)
         self.grad: Tensor | None = None
 
@@ -122,6 +119,7 @@ class Stale(Node):
     __slots__ = ("change",)
 
     def __init__(self, node: Node | None, change: str) -> None:
+        self.walk = None
         self.parents = (node,)
         self.change = change
 

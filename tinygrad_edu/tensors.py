@@ -37,6 +37,9 @@ from .ops.shape import ShapeMethods
 from .ops.strides import Size, contiguous_strides
 
 
+KEEPS_GRADIENT = (Leaf, Retained)
+
+
 class Tensor(ElementwiseMethods, ReductionMethods, ShapeMethods, LinalgMethods):
     """An array with a gradient. Make one with `tensor`, `zeros`, `rand`, ...; the constructor is for operations."""
 
@@ -150,7 +153,7 @@ class Tensor(ElementwiseMethods, ReductionMethods, ShapeMethods, LinalgMethods):
     @property
     def grad(self) -> Tensor | None:
         """The gradient, after a backward pass: of leaves, and of tensors that asked for it by retain_grad()."""
-        return self.node.grad if isinstance(self.node, Leaf | Retained) else None
+        return self.node.grad if isinstance(self.node, KEEPS_GRADIENT) else None
 
     @grad.setter
     def grad(self, value: Tensor | None) -> None:
@@ -162,7 +165,7 @@ class Tensor(ElementwiseMethods, ReductionMethods, ShapeMethods, LinalgMethods):
                     f"assigned grad has data of a different size: {list(value.shape)} for a tensor of "
                     f"{list(self.shape)}"
                 )
-        if not isinstance(self.node, Leaf | Retained):
+        if not isinstance(self.node, KEEPS_GRADIENT):
             if value is None:
                 return
             raise RuntimeError("only a leaf that requires a gradient has one to assign: call requires_grad_() first")
@@ -172,7 +175,7 @@ class Tensor(ElementwiseMethods, ReductionMethods, ShapeMethods, LinalgMethods):
         """Keep the gradient of this tensor, which is not a leaf, in `grad` too."""
         if self.node is None:
             raise RuntimeError("can't retain_grad on Tensor that has requires_grad=False")
-        if not isinstance(self.node, Leaf | Retained):
+        if not isinstance(self.node, KEEPS_GRADIENT):
             self.node = Retained(self.node)
 
     def backward(

@@ -164,7 +164,6 @@ def print_reduction(formula: Formula, signature: Signature, columns: bool) -> st
         term=term,
         T=T,
         wide="float64" if floating else "int64",
-        block=512 if T.endswith("64") else 1024,  # 4 KiB
         zero="0.0" if floating else "0",
         block=1024 if T == "float32" else 512,  # float64 is as wide as the totals: fewer additions without a correction
         first=flat[0],

@@ -15,7 +15,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from ..graph import Leaf, Stale, mode, share
+from ..graph import Leaf, Shared, Stale, mode, share
 from .launch import compute
 from .plan import Operation, Plan, apply, plan_for
 from .shape import copy_into
@@ -26,26 +26,29 @@ if TYPE_CHECKING:
 
 def apply_in_place(operation: Operation, x: Tensor, y: Any) -> Tensor:
     """x becomes operation(x, y). The shape and the dtype of x stay."""
-    operands = (x, y)
-    plan = plan_for(operation, operands)
+    if isinstance(y, Tensor):
+        plan = operation.plans.get((x.kind, x.shape, y.kind, y.shape)) or plan_for(operation, (x, y))
+    else:
+        plan = operation.plans.get((x.kind, x.shape, type(y))) or plan_for(operation, (x, y))
     if plan.shape != x.shape:
         raise RuntimeError(
             f"output with shape {list(x.shape)} doesn't match the broadcast shape {list(plan.shape)}: an operation in "
             "place cannot make its tensor larger"
         )
-    if plan.kind.dtype.category > x.kind.dtype.category:
+    if plan.kind is not x.kind and plan.kind.dtype.category > x.kind.dtype.category:
         raise RuntimeError(
             f"result type {plan.kind.dtype.name} can't be cast to the desired output type {x.kind.dtype.name}: "
             f"write the result as a new tensor, or convert with .to({plan.kind.dtype.name}) first"
         )
-    name = operation.name + "_"
-    if begin_change(x, name, y):
-        return _recorded(operation, x, y, name)
+    if begin_change(x, operation.name, y):
+        return _recorded(operation, x, y)
     if plan.make_change is None or x.flat is None or plan.kind is not x.kind or _may_overlap(x, y):
-        copy_into(x, compute(operation.forward, operands, plan.arithmetic, x.kind))
+        copy_into(x, compute(operation.forward, (x, y), plan.arithmetic, x.kind))
     else:
         change(plan, x.flat, y.flat if isinstance(y, Tensor) else plan.number(y))
-    share(x).version += 1
+    if x.shared is None:
+        x.shared = Shared(x)
+    x.shared.version += 1
     return x
 
 
@@ -56,7 +59,7 @@ def change(plan: Plan, x: Any, y: Any) -> None:
     plan.change(x, y)
 
 
-def _recorded(operation: Operation, x: Tensor, y: Any, name: str) -> Tensor:
+def _recorded(operation: Operation, x: Tensor, y: Any) -> Tensor:
     """The same in the graph: compute a result, move it into x's memory, and let x take over its node."""
     before = Tensor(x.flat, x.shape, x.kind, x.node)  # x as the node will remember it
     before.view, before.shared = x.view, share(x)
@@ -68,7 +71,7 @@ def _recorded(operation: Operation, x: Tensor, y: Any, name: str) -> Tensor:
     if result.kind is not x.kind:
         result = result.to_kind(x.kind)
     copy_into(x, result)
-    end_change(x, name)
+    end_change(x, operation.name)
     x.node = result.node  # it saved what it needs of x before and of the result: both lie elsewhere, safe from changes
     return x
 
@@ -85,7 +88,7 @@ def begin_change(x: Tensor, name: str, source: Any = None) -> bool:
     if x.flat is None and any(n > 1 and not s for n, s in zip(x.shape, x.view[2], strict=True)):
         raise RuntimeError(
             "unsupported operation: more than one element of the written-to tensor refers to a single memory "
-            f"location. Please clone() the tensor before {name}"
+            f"location. Please clone() the tensor before {name}_"
         )
     if not mode.grad:
         return False
@@ -93,12 +96,12 @@ def begin_change(x: Tensor, name: str, source: Any = None) -> bool:
         return False
     if type(x.node) is Leaf:
         raise RuntimeError(
-            f"a leaf Variable that requires grad is being used in an in-place operation ({name}). "
+            f"a leaf Variable that requires grad is being used in an in-place operation ({name}_). "
             "Wrap an update of parameters in `with no_grad():`, or work on a clone()"
         )
     if x.is_view():
         raise RuntimeError(
-            f"{name} on a view of a tensor that takes part in a graph is not supported: change the tensor itself "
+            f"{name}_ on a view of a tensor that takes part in a graph is not supported: change the tensor itself "
             "(x[i] = ...), or write the result as a new tensor"
         )
     return True
@@ -112,4 +115,4 @@ def end_change(x: Tensor, name: str, recorded: bool = True) -> None:
         for reference in shared.tensors:
             y = reference()
             if y is not None and y is not x:
-                y.node = Stale(y.node, name)
+                y.node = Stale(y.node, f"{name}_")

@@ -33,6 +33,7 @@ class MmBackward(Node):
     __slots__ = ("a", "b", "shapes", "versions", "done")
 
     def __init__(self, a: Tensor, b: Tensor) -> None:
+        self.walk = None
         self.parents = (a.node, b.node)
         self.shapes = (a.shape, b.shape)
         self.a: Tensor | None = a if b.node is not None else None
@@ -78,6 +79,7 @@ class AddmmBackward(MmBackward):
 
     def __init__(self, x: Tensor, weight: Tensor, bias: Tensor) -> None:
         super().__init__(x, weight)
+        self.walk = None
         self.parents = (x.node, weight.node, bias.node)
 
     def name(self) -> str:

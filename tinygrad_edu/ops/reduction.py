@@ -34,6 +34,7 @@ class SumBackward(Node):
     fresh = False  # the gradient is a view of g
 
     def __init__(self, parent: Node, plan: Total) -> None:
+        self.walk = None
         self.parents, self.plan = (parent,), plan
 
     def name(self) -> str:

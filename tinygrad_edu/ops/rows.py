@@ -30,6 +30,7 @@ class RowBackward(Node):
     __slots__ = ("label", "flat", "shape", "kind", "memory", "version")
 
     def __init__(self, x: Tensor, y: Tensor, label: str) -> None:
+        self.walk = None
         self.parents, self.label = (x.node,), label
         self.flat, self.shape, self.kind = y.flat, y.shape, y.kind
         self.memory = share(y)
@@ -94,6 +95,7 @@ class CrossEntropyBackward(Node):
     __slots__ = ("x", "version", "targets", "logsum", "ignore")
 
     def __init__(self, x: Tensor, targets: Any, logsum: Any, ignore: int) -> None:
+        self.walk = None
         self.parents = (x.node,)
         self.x: Tensor | None = x
         self.version = share(x).version

@@ -43,6 +43,7 @@ class ViewBackward(Node):
     fresh = False  # a view of g
 
     def __init__(self, x: Tensor, label: str, undo: Any, how: Any) -> None:
+        self.walk = None
         self.parents = (x.node,)
         self.label, self.undo, self.how = label, undo, how
 
@@ -100,6 +101,7 @@ class CopyBackward(Node):
     fresh = False
 
     def __init__(self, x: Tensor, label: str) -> None:
+        self.walk = None
         self.parents, self.kind, self.label = (x.node,), x.kind, label
 
     def name(self) -> str:
@@ -124,6 +126,7 @@ class AssignBackward(Node):
     __slots__ = ("index", "value_shape", "value_kind")
 
     def __init__(self, parents: tuple, index: Any, value: Any) -> None:
+        self.walk = None
         self.parents, self.index = parents, index
         self.value_shape = value.shape if isinstance(value, Tensor) else ()
         self.value_kind: Any = value.kind if isinstance(value, Tensor) else None
@@ -358,7 +361,7 @@ class ShapeMethods:
 
         if not isinstance(value, Tensor) and not isinstance(value, bool | int | float):
             raise TypeError(f"can't assign a {type(value).__name__} to a {self.kind.dtype.name} tensor")
-        changing = begin_change(self, "copy_", value)
+        changing = begin_change(self, "copy", value)
         before = self.node
         part = self.detach()[index]
         source = value.detach() if isinstance(value, Tensor) else full_like_number(value, self.kind)
@@ -370,7 +373,7 @@ class ShapeMethods:
                 f"of shape {list(part.shape)}"
             )
         copy_into(part, source.clone() if source.shared is part.shared else source)
-        end_change(self, "copy_", changing)
+        end_change(self, "copy", changing)
         if changing:
             self.node = AssignBackward((before, value.node if isinstance(value, Tensor) else None), index, value)
 
