@@ -202,8 +202,7 @@ class Planted(Node):
     """y = f(x) with a backward pass given by hand, perhaps a wrong one."""
 
     def __init__(self, x, pull):
-        super().__init__()
-        self.parents, self.given = (x.node,), pull
+        self.walk, self.parents, self.given = None, (x.node,), pull
 
     def pull(self, g, graph):
         return (self.given(g),)

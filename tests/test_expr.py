@@ -46,7 +46,7 @@ def test_expressions_that_nobody_holds_are_forgotten():
     [
         (x * 1.0, "x"),
         (1.0 * x, "x"),
-        (-(-x), "x"),
+        (build("neg", -x), "x"),
         (x**1, "x"),
         (x**2.0, "x * x"),
         (x**3, "x * x * x"),

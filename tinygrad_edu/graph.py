@@ -47,6 +47,10 @@ class Node(Scratch):
 
     parents: tuple[Node | None, ...]
 
+    def __init__(self, parents: tuple[Node | None, ...] = ()) -> None:
+        self.walk = None
+        self.parents = parents
+
     def pull(self, g: Tensor, graph: bool) -> tuple[Tensor | None, ...] | list[Tensor | None]:
         raise NotImplementedError
 

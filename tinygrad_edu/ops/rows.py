@@ -142,9 +142,7 @@ def cross_entropy_rows(x: Tensor, target: Tensor, ignore_index: int) -> Tensor:
     RuntimeError or ValueError where shapes or dtypes do not fit, IndexError for a target that is not a class.
     """
     if len(x.shape) != 2 or target.shape != x.shape[:1]:
-        raise ValueError(
-            f"Expected input (n, classes) and target (n,), got {list(x.shape)} and {list(target.shape)}"
-        )
+        raise ValueError(f"Expected input (n, classes) and target (n,), got {list(x.shape)} and {list(target.shape)}")
     if target.kind.dtype is not int64:
         raise RuntimeError(
             f"expected scalar type Long but found {target.kind.dtype.name}: targets are class numbers; use .long()"

@@ -52,7 +52,6 @@ except ImportError:
     _Cache = None  # type: ignore[assignment, misc]
 
 
-
 def use_wide_vectors() -> None:
     """On Intel processors with AVX-512, let LLVM use all 512 bits.
 
