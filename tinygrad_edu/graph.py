@@ -37,7 +37,7 @@ mode = Mode()
 
 
 class Node(Scratch):
-    """An operation in the graph. The engine's protocol is in engine.py; a subclass says what `pull` does, and starts with `walk` None.
+    """An operation in the graph. The engine's protocol is in engine.py; a subclass says what `pull` does.
 
     `fresh` is False where pull may hand out memory that others hold (a view of g, say).
     """

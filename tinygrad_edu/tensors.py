@@ -36,7 +36,6 @@ from .ops.reduction import ReductionMethods
 from .ops.shape import ShapeMethods
 from .ops.strides import Size, contiguous_strides
 
-
 KEEPS_GRADIENT = (Leaf, Retained)
 
 

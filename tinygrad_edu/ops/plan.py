@@ -156,15 +156,6 @@ class ElementwiseNode(Node):
             self.operands = self.buffers = NOTHING[: len(operands) + 1]
             return
         versions = 0
-        if len(operands) == 1:  # the generic way below, unrolled: one operand
-            (x,) = operands
-            if keep[0]:
-                self.buffers, self.operands = (x.flat, None), operands
-                if x.shared is not None:
-                    self.versions = x.shared.version
-            else:
-                self.buffers, self.operands, self.out_shared = (None, out.flat), NOTHING[:1], share(out)
-            return
         buffers: list[Any] = []
         kept: list[Any] = []
         for x, wanted in zip(operands, keep):  # noqa: B905  (keep has one more, for the result)
