@@ -29,8 +29,9 @@ from . import dtypes, engine
 from .dtypes import Kind
 from .graph import Leaf, Node, Retained, mode, set_grad_enabled, share
 from .hints import closest
-from .ops import elementwise, in_place, launch, linalg, plan, reduction, rows, shape
+from .ops import elementwise, in_place, indexing, launch, linalg, plan, reduction, rows, shape
 from .ops.elementwise import ElementwiseMethods
+from .ops.indexing import IndexingMethods
 from .ops.linalg import LinalgMethods
 from .ops.reduction import ReductionMethods
 from .ops.shape import ShapeMethods
@@ -39,7 +40,7 @@ from .ops.strides import Size, contiguous_strides
 KEEPS_GRADIENT = (Leaf, Retained)
 
 
-class Tensor(ElementwiseMethods, ReductionMethods, ShapeMethods, LinalgMethods):
+class Tensor(ElementwiseMethods, ReductionMethods, ShapeMethods, IndexingMethods, LinalgMethods):
     """An array with a gradient. Make one with `tensor`, `zeros`, `rand`, ...; the constructor is for operations."""
 
     __slots__ = ("flat", "shape", "kind", "node", "view", "shared", "__weakref__")
@@ -337,7 +338,7 @@ class Tensor(ElementwiseMethods, ReductionMethods, ShapeMethods, LinalgMethods):
         return self.to("cuda")
 
 
-for module in (elementwise, in_place, launch, linalg, plan, reduction, rows, shape):
+for module in (elementwise, in_place, indexing, launch, linalg, plan, reduction, rows, shape):
     module.Tensor = Tensor  # type: ignore[attr-defined]  # the operations make tensors, and are its methods: here is the knot
 
 

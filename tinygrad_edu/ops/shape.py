@@ -1,11 +1,10 @@
-"""Views: reshape, transpose, expand, index. The data stays where it is; only shape, strides and offset change.
+"""Views: reshape, transpose, expand. The data stays where it is; only shape, strides and offset change.
 
 Backward, a view puts the cotangent back where it came from:
 
     transpose    the inverse transpose
     reshape      the old shape
     expand       the sum over the repeated axes
-    x[2:5]       zeros everywhere, g at 2:5
 
 Source: for strides as the whole of a view, K. Iverson's APL; P. Dubois et al., Numerical Python, 1996.
 """
@@ -120,73 +119,6 @@ def copy(x: Tensor, kind: Kind, label: str) -> Tensor:
     return out
 
 
-class AssignBackward(Node):
-    """x with x[index] = value: the rest of g belongs to x, g[index] to the value."""
-
-    __slots__ = ("index", "value_shape", "value_kind")
-
-    def __init__(self, parents: tuple, index: Any, value: Any) -> None:
-        self.walk = None
-        self.parents, self.index = parents, index
-        self.value_shape = value.shape if isinstance(value, Tensor) else ()
-        self.value_kind: Any = value.kind if isinstance(value, Tensor) else None
-
-    def name(self) -> str:
-        return "CopySlices"
-
-    def pull(self, g: Tensor, graph: bool) -> tuple[Tensor | None, Tensor | None]:
-        gx = gv = None
-        if self.parents[0] is not None:
-            gx = g.clone()
-            gx[self.index] = 0
-        if self.parents[1] is not None:
-            gv = g[self.index].clone().sum_to(self.value_shape).to_kind(self.value_kind)
-        return gx, gv
-
-
-def parse_index(x: Tensor, index: Any) -> tuple[Shape, Shape, int]:
-    """Basic indexing (ints, slices, None, ...): the shape, strides and offset of x[index]."""
-    items = list(index) if isinstance(index, tuple) else [index]
-    for item in items:
-        if not (item is None or item is Ellipsis or isinstance(item, slice) or hasattr(item, "__index__")):
-            raise TypeError(
-                f"tensor indices must be integers, slices, None or ..., not {type(item).__name__}; "
-                "indexing with lists and tensors comes with a later version"
-            )
-    used = sum(item is not None and item is not Ellipsis for item in items)
-    if used > len(x.shape):
-        raise IndexError(f"too many indices for tensor of dimension {len(x.shape)}")
-    if items.count(Ellipsis) > 1:
-        raise IndexError("an index can only have a single ellipsis ('...')")
-    rest = [slice(None)] * (len(x.shape) - used)
-    at = items.index(Ellipsis) if Ellipsis in items else len(items)
-    items[at : at + 1] = rest
-    shape: list[int] = []
-    strides: list[int] = []
-    offset, axis, old = start(x), 0, x.stride()
-    for item in items:
-        if item is None:
-            shape.append(1)
-            strides.append(0)
-            continue
-        n, s = x.shape[axis], old[axis]
-        if isinstance(item, slice):
-            if item.step is not None and operator.index(item.step) <= 0:
-                raise ValueError("step must be greater than zero")
-            first, stop, step = item.indices(n)
-            length = len(range(first, stop, step))
-            offset += first * s if length else 0
-            shape.append(length)
-            strides.append(s * step)
-        else:
-            i = operator.index(item)
-            if not -n <= i < n:
-                raise IndexError(f"index {i} is out of bounds for dimension {axis} with size {n}")
-            offset += (i % n) * s
-        axis += 1
-    return tuple(shape), tuple(strides), offset
-
-
 def undo_reshape(g: Tensor, shape: Shape) -> Tensor:
     return g.reshape(shape)
 
@@ -197,15 +129,6 @@ def undo_permute(g: Tensor, order: Shape) -> Tensor:
 
 def undo_expand(g: Tensor, shape: Shape) -> Tensor:
     return g.sum_to(shape)
-
-
-def undo_index(g: Tensor, how: tuple[Shape, Any]) -> Tensor:
-    from ..creation import zeros
-
-    shape, index = how
-    whole = zeros(shape, dtype=g.kind.dtype, device=g.kind.device)
-    whole[index] = g
-    return whole
 
 
 def shape_arguments(sizes: tuple) -> Shape:
@@ -352,31 +275,6 @@ class ShapeMethods:
         check_axes(n, dim)
         return self.reshape(*self.shape[: dim % n], 1, *self.shape[dim % n :])
 
-    def __getitem__(self: Any, index: Any) -> Tensor:
-        shape, strides, offset = parse_index(self, index)
-        return view_of(self, shape, strides, offset, "SliceBackward0", undo_index, (self.shape, index))
-
-    def __setitem__(self: Any, index: Any, value: Any) -> None:
-        from .in_place import begin_change, end_change
-
-        if not isinstance(value, Tensor) and not isinstance(value, bool | int | float):
-            raise TypeError(f"can't assign a {type(value).__name__} to a {self.kind.dtype.name} tensor")
-        changing = begin_change(self, "copy", value)
-        before = self.node
-        part = self.detach()[index]
-        source = value.detach() if isinstance(value, Tensor) else full_like_number(value, self.kind)
-        while len(source.shape) > len(part.shape) and source.shape[0] == 1:
-            source = source.reshape(source.shape[1:])
-        if not broadcasts_to(source.shape, part.shape):
-            raise RuntimeError(
-                f"shape mismatch: value tensor of shape {list(source.shape)} cannot be broadcast to indexing result "
-                f"of shape {list(part.shape)}"
-            )
-        copy_into(part, source.clone() if source.shared is part.shared else source)
-        end_change(self, "copy", changing)
-        if changing:
-            self.node = AssignBackward((before, value.node if isinstance(value, Tensor) else None), index, value)
-
     def contiguous(self: Any) -> Tensor:
         """Itself if its elements lie in order, else a copy in which they do."""
         return self if self.flat is not None else copy(self, self.kind, "CloneBackward0")
@@ -415,22 +313,8 @@ def check_axes(dimensions: int, *axes: int) -> None:
             raise IndexError(f"Dimension out of range (expected to be in range of [{-n}, {n - 1}], but got {axis})")
 
 
-def broadcasts_to(shape: Shape, target: Shape) -> bool:
-    """May a tensor of `shape` be repeated to fill `target`?"""
-    if len(shape) > len(target):
-        return False
-    return all(n in (1, m) for n, m in zip(reversed(shape), reversed(target), strict=False))
-
-
 def is_dtype(x: Any) -> bool:
     return isinstance(x, dtype)
 
 
 make_device = device
-
-
-def full_like_number(value: float, kind: Kind) -> Tensor:
-    """A 0-d tensor of a kind."""
-    from ..creation import tensor
-
-    return tensor(value, dtype=kind.dtype, device=kind.device)

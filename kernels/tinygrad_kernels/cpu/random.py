@@ -38,19 +38,29 @@ deviates, 1958; R. Durstenfeld, Algorithm 235: random permutation, 1964.
 
 from __future__ import annotations
 
-import math
 import secrets
 import threading
 
 import numpy as np
-from numba.extending import intrinsic
 
-from tinygrad_kernels.cpu.jit import jit
+from tinygrad_kernels.cpu.random_kernels import (
+    SMALL,
+    bernoulli,
+    box_muller_float32,
+    box_muller_float64,
+    exponential,
+    join,
+    modulo_32,
+    modulo_64,
+    normal_pairs,
+    shuffle,
+    uniform_float32,
+    uniform_float64,
+)
 
 BLOCK = 624  # words in a state of the Mersenne Twister
 CHUNK = 64 * BLOCK  # words drawn at a time for large arrays: 156 KB stay in the level-2 cache
 FRESH_SEED = 67280421310721  # the seed of PyTorch's generators that were given none
-SMALL = 16  # fewer normals than this are drawn one at a time
 WIDE_SPAN = 1 << 28  # from this span on, an integer takes two words
 GREATEST = {np.dtype(t): float(np.finfo(t).max) for t in (np.float32, np.float64)}
 
@@ -181,7 +191,7 @@ class Generator:
         new = self._draw_blocks(-((ready.size - count) // BLOCK))  # rounded up
         missing = count - ready.size
         self._words, self._used = new[-BLOCK:], BLOCK - (new.size - missing)
-        return new[:missing] if ready.size == 0 else _join(ready, new, np.empty(count, np.uint32))
+        return new[:missing] if ready.size == 0 else join(ready, new, np.empty(count, np.uint32))
 
     def _fill(self, kernel, out: np.ndarray, words_each: int, *parameters) -> None:
         """Call `kernel(words, part, *parameters)` for parts of `out` that are small enough for the cache."""
@@ -209,9 +219,9 @@ class Generator:
 
     def _uniform(self, out: np.ndarray, low, span) -> None:
         if out.dtype == np.float32:
-            self._fill(_uniform_float32, out, 1, low, span)
+            self._fill(uniform_float32, out, 1, low, span)
         else:
-            self._fill(_uniform_float64, out, 2, low, span)
+            self._fill(uniform_float64, out, 2, low, span)
 
     def normal(self, out: np.ndarray, mean: float = 0.0, std: float = 1.0, *, contiguous: bool = True) -> None:
         """Fill `out` (n,), float32 or float64, with normals.
@@ -234,13 +244,13 @@ class Generator:
         _check_flat(out)
         have_spare = self._spare is not None
         pairs = (out.size - have_spare + 1) // 2
-        spare = _normal_pairs(self._take(4 * pairs), out, float(mean), float(std), have_spare, self._spare or 0.0)
+        spare = normal_pairs(self._take(4 * pairs), out, float(mean), float(std), have_spare, self._spare or 0.0)
         if out.size:
             self._spare = None if (out.size - have_spare) % 2 == 0 else spare
 
     def _many_normals(self, out: np.ndarray, mean: float, std: float) -> None:
         number = out.dtype.type
-        box_muller = _box_muller_float32 if out.dtype == np.float32 else _box_muller_float64
+        box_muller = box_muller_float32 if out.dtype == np.float32 else box_muller_float64
         self._uniform(out, number(0), number(1))
         box_muller(out, number(mean), number(std))
         if out.size % SMALL:  # a ragged end: the last 16 places get 16 new uniforms
@@ -270,9 +280,9 @@ class Generator:
 
     def _modulo(self, out: np.ndarray, low: int, span: int, two_words: bool) -> None:
         if two_words:
-            self._fill(_modulo_64, out, 2, np.uint64(span), np.int64(low))
+            self._fill(modulo_64, out, 2, np.uint64(span), np.int64(low))
         else:
-            self._fill(_modulo_32, out, 1, np.uint32(span), np.int64(low))
+            self._fill(modulo_32, out, 1, np.uint32(span), np.int64(low))
 
     def bernoulli(self, out: np.ndarray, p: float) -> None:
         """Fill `out` (n,), of any dtype, with 1 (probability `p`) and 0. Two words each, whatever the dtype.
@@ -283,19 +293,19 @@ class Generator:
         if not 0 <= p <= 1:
             raise RuntimeError(f"bernoulli_ expects p to be in [0, 1], but got p={p}")
         with self._lock:
-            self._fill(_bernoulli, out, 2, float(p))
+            self._fill(bernoulli, out, 2, float(p))
 
     def exponential(self, out: np.ndarray) -> None:
         """Fill `out` (n,), float32 or float64, with exponential numbers of rate 1. Two words each."""
         _check_float(out, "exponential_")
         with self._lock:
-            self._fill(_exponential, out, 2)
+            self._fill(exponential, out, 2)
 
     def permutation(self, out: np.ndarray) -> None:
         """Fill `out` (n,), an integer dtype, with 0 ... n - 1 in random order. Takes n - 1 words."""
         _check_flat(out)
         with self._lock:
-            _shuffle(self._take(max(out.size - 1, 0)), out)
+            shuffle(self._take(max(out.size - 1, 0)), out)
 
 
 # -- checks --------------------------------------------------------------------------------------------------
@@ -319,157 +329,3 @@ def _greatest(dtype: np.dtype) -> int:
     if dtype.kind == "f":  # the greatest number up to which every whole number is exact
         return 2 ** (np.finfo(dtype).nmant + 1)
     return int(np.iinfo(dtype).max)
-
-
-# -- kernels -------------------------------------------------------------------------------------------------
-@intrinsic
-def _fma(typing_context, a, b, c):
-    """a * b + c with one rounding: LLVM's `fma` (an instruction, or the C library's function without one)."""
-    return a(a, a, a), lambda context, builder, signature, arguments: builder.fma(*arguments)
-
-
-@jit
-def _join(first, second, out):
-    for i in range(first.size):
-        out[i] = first[i]
-    for i in range(out.size - first.size):
-        out[first.size + i] = second[i]
-    return out
-
-
-@jit
-def _word_64(words, i):
-    return (np.uint64(words[2 * i]) << np.uint64(32)) | np.uint64(words[2 * i + 1])
-
-
-@jit
-def _unit_float64(words, i):
-    return np.float64(np.int64(_word_64(words, i) & np.uint64(2**53 - 1))) * 2.0**-53
-
-
-@jit
-def _uniform_float32(words, out, low, span):
-    for i in range(out.size):
-        u = np.float32(np.int32(words[i] & np.uint32(2**24 - 1))) * np.float32(2.0**-24)
-        out[i] = _fma(u, span, low)
-
-
-@jit
-def _uniform_float64(words, out, low, span):
-    for i in range(out.size):
-        out[i] = _fma(_unit_float64(words, i), span, low)
-
-
-@jit
-def _modulo_32(words, out, span, low):
-    for i in range(out.size):
-        out[i] = np.int64(words[i] % span) + low
-
-
-@jit
-def _modulo_64(words, out, span, low):
-    for i in range(out.size):
-        out[i] = np.int64(_word_64(words, i) % span) + low
-
-
-@jit
-def _bernoulli(words, out, p):
-    for i in range(out.size):
-        out[i] = _unit_float64(words, i) < p
-
-
-@jit
-def _exponential(words, out):
-    for i in range(out.size):
-        out[i] = -math.log1p(-_unit_float64(words, i))
-
-
-@jit
-def _shuffle(words, out):
-    for i in range(out.size):
-        out[i] = i
-    for i in range(out.size - 1):
-        j = i + np.int64(words[i]) % (out.size - i)
-        out[i], out[j] = out[j], out[i]
-
-
-@jit
-def _normal_pairs(words, out, mean, std, have_spare, spare):
-    """Normals one at a time: the spare first, then pairs. Returns the second of the last pair (new spare)."""
-    pair = 0
-    for i in range(out.size):
-        if have_spare:
-            z = spare
-        else:
-            angle = 2 * math.pi * _unit_float64(words, 2 * pair)
-            radius = math.sqrt(-2 * math.log1p(-_unit_float64(words, 2 * pair + 1)))
-            z, spare = radius * math.cos(angle), radius * math.sin(angle)
-            pair += 1
-        have_spare = not have_spare
-        out[i] = z * std + mean
-    return spare
-
-
-@jit
-def _box_muller_float64(out, mean, std):
-    for block in range(0, out.size - SMALL + 1, SMALL):
-        for i in range(block, block + SMALL // 2):
-            radius = math.sqrt(-2 * math.log(1 - out[i]))
-            angle = 2 * math.pi * out[i + SMALL // 2]
-            out[i] = radius * math.cos(angle) * std + mean
-            out[i + SMALL // 2] = radius * math.sin(angle) * std + mean
-
-
-# Many float32 normals: log, cos and sin as polynomials in float64, so that the loop is vectorised (a scalar
-# loop: 1.7 times the time of the whole fill). Their errors, below 1e-8, vanish in the rounding to float32.
-@jit
-def _log(x):
-    """log x, x > 0: x = 2**e * m with m in [sqrt(1/2), sqrt(2)), and log m = 2 atanh((m - 1) / (m + 1))."""
-    bits = np.float64(x).view(np.int64)
-    e = (bits - 0x3FE6A09E667F3BCD) >> 52
-    m = np.int64(bits - (e << 52)).view(np.float64)
-    s = (m - 1.0) / (m + 1.0)
-    q = s * s
-    series = 2.0 + q * (2 / 3 + q * (2 / 5 + q * (2 / 7 + q * (2 / 9 + q * (2 / 11)))))
-    return np.float64(e) * 0.6931471805599453 + s * series
-
-
-@jit
-def _cos_sin(t):
-    """cos t and sin t, t in [0, 2 pi]: t = k pi/2 + r, abs(r) <= pi/4; Taylor's series of r, k quarter turns."""
-    k = np.int64(t * (2 / math.pi) + 0.5)
-    r = t - np.float64(k) * (math.pi / 2)
-    q = r * r
-    cos = 1.0 + q * (-1 / 2 + q * (1 / 24 + q * (-1 / 720 + q * (1 / 40320 + q * (-1 / 3628800)))))
-    sin = r * (1.0 + q * (-1 / 6 + q * (1 / 120 + q * (-1 / 5040 + q * (1 / 362880)))))
-    x = sin if k & 1 else cos
-    y = cos if k & 1 else sin
-    return (-x if (k + 1) & 2 else x), (-y if k & 2 else y)
-
-
-@jit
-def _polar_to_normal(u, v, mean, std):
-    two_pi = np.float32(2 * math.pi)
-    for i in range(u.size):
-        radius = math.sqrt(-2.0 * _log(np.float64(np.float32(1) - u[i])))
-        # The angle is rounded to float32, as PyTorch does: the sine of a rounded 6.28 differs by 2e-7.
-        cos, sin = _cos_sin(np.float64(two_pi * v[i]))
-        u[i], v[i] = radius * cos * std + mean, radius * sin * std + mean
-
-
-@jit
-def _box_muller_float32(out, mean, std):
-    # LLVM unrolls a loop over 8 elements and does not vectorise it. So 64 blocks are gathered into one loop.
-    half = SMALL // 2
-    u, v = np.empty(64 * half, np.float32), np.empty(64 * half, np.float32)
-    for start in range(0, out.size - SMALL + 1, 64 * SMALL):
-        blocks = min(64, (out.size - start) // SMALL)
-        for b in range(blocks):
-            for i in range(half):
-                u[b * half + i] = out[start + b * SMALL + i]
-                v[b * half + i] = out[start + b * SMALL + half + i]
-        _polar_to_normal(u[: blocks * half], v[: blocks * half], mean, std)
-        for b in range(blocks):
-            for i in range(half):
-                out[start + b * SMALL + i] = u[b * half + i]
-                out[start + b * SMALL + half + i] = v[b * half + i]
