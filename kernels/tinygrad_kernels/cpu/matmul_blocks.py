@@ -86,7 +86,7 @@ class _Vectors:
         """The same index, by an empty piece of assembly that the optimiser cannot look into.
 
         It would make `pointer[index]` of ROWS pointers into ROWS pointers that all move, and these additions take
-        the ports of the multiply-adds (measured: 115 instead of 140 GFLOP/s).
+        the ports of the multiply-adds.
         """
         return self.builder.asm(ir.FunctionType(index.type, [index.type]), "", "=r,0", [index], False)
 
@@ -126,7 +126,7 @@ def tile(typing, vectors, c, c_at, c_row, m, n, first, a, a_at, a_row, a_col, b,
 
     def codegen(context, builder, signature, arguments):
         _, c, c_at, c_row, m, n, first, a, a_at, a_row, a_col, b, b_at, b_row, k = arguments
-        builder.function.attributes.add("noinline")  # one copy in the kernel's caller: compiling takes half as long
+        builder.function.attributes.add("noinline")  # one copy in the kernel's caller, however often it is called
         v = _Vectors(context, builder, kinds[0].dtype)
         columns = range(vectors.literal_value)
         last = builder.sub(m, _INT(1))
