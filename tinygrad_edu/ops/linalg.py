@@ -127,6 +127,11 @@ def times(a: Tensor, b: Tensor, left: bool = False, right: bool = False) -> Tens
 
 def product(a: Tensor, b: Tensor) -> Tensor:
     """A B for matrices, or batches of them, with the node of the graph."""
+    if len(a.shape) == len(b.shape) == 2 and a.shape[1] == b.shape[0]:
+        out = times(a, b)
+        if (a.node is not None or b.node is not None) and mode.grad:
+            out.node = MmBackward(a, b)
+        return out
     *batch_a, m, k = a.shape
     *batch_b, k_b, n = b.shape
     if k != k_b:
@@ -134,13 +139,9 @@ def product(a: Tensor, b: Tensor) -> Tensor:
             f"mat1 and mat2 shapes cannot be multiplied ({m}x{k} and {k_b}x{n}): the last axis of the first and the "
             "second last of the second must be equal"
         )
-    batch = broadcast_shapes(tuple(batch_a), tuple(batch_b)) if batch_a or batch_b else ()
+    batch = broadcast_shapes(tuple(batch_a), tuple(batch_b))
     out = Tensor(a.kind.empty(prod(batch) * m * n), Size((*batch, m, n)), a.kind)
-    backend = a.kind.backend
-    if not batch:
-        backend.matmul(out.flat, buffer(a), buffer(b), m, n, k, layout(a), layout(b))
-    else:
-        batched(out, a, b, batch, m, n, k)
+    batched(out, a, b, batch, m, n, k)
     if (a.node is not None or b.node is not None) and mode.grad:
         out.node = MmBackward(a, b)
     return out

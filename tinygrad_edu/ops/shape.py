@@ -127,6 +127,10 @@ def undo_permute(g: Tensor, order: Shape) -> Tensor:
     return g.permute(*sorted(range(len(order)), key=order.__getitem__))
 
 
+def undo_t(g: Tensor, how: None) -> Tensor:
+    return g.t()
+
+
 def undo_expand(g: Tensor, shape: Shape) -> Tensor:
     return g.sum_to(shape)
 
@@ -230,7 +234,10 @@ class ShapeMethods:
         """The transpose of a matrix; a vector stays as it is."""
         if len(self.shape) > 2:
             raise RuntimeError(f"t() expects a tensor with <= 2 dimensions, but self is {len(self.shape)}D; use mT")
-        return self.transpose(0, 1) if len(self.shape) == 2 else self
+        if len(self.shape) < 2:
+            return self
+        (m, n), (row, column) = self.shape, self.stride()
+        return view_of(self, (n, m), (column, row), start(self), "TBackward0", undo_t, None)
 
     @property
     def T(self: Any) -> Tensor:
@@ -240,7 +247,7 @@ class ShapeMethods:
     @property
     def mT(self: Any) -> Tensor:
         """The last two axes exchanged."""
-        return self.transpose(-2, -1)
+        return self.t() if len(self.shape) == 2 else self.transpose(-2, -1)
 
     def expand(self: Any, *sizes: Any) -> Tensor:
         """Axes of size 1 (and new ones in front) repeated to the given sizes, without copying; -1 keeps a size."""
