@@ -149,7 +149,7 @@ def backward(
             if watch is not None:
                 watch(node, g, cotangents)
             fresh = node.fresh and not graph
-            for parent, found in zip(node.parents, cotangents):  # noqa: B905  (strict=True would cost a fifth more)
+            for parent, found in zip(node.parents, cotangents):  # noqa: B905  (the hot loop)
                 if found is None or parent is None:
                     continue
                 if not parent.parents:

@@ -1,6 +1,6 @@
 """The folder that remembers: printed kernels, and the machine code that Numba made of them.
 
-Problem. Compiling a kernel takes some 60 milliseconds, loading a compiled one 1.5. So compiled kernels are
+Problem. Compiling a kernel takes some 100 milliseconds, loading a compiled one 3. So compiled kernels are
 kept on disk. But a file on disk can be cut short by a crash, changed by a failing disk, written by two
 processes at once, or planted by somebody else; and machine code is *run*, so a wrong file does not give a
 wrong message, it gives a wrong gradient, or worse.
