@@ -17,7 +17,7 @@ functions that were inlined into it: edit `exp` and every old kernel keeps the o
            the types it is called with, the processor, the versions of Python, Numba and llvmlite)
 
 The bytecode, not the text: a new comment, or a change in another function of the same file, recompiles
-nothing. Loading takes about 1.5 ms a kernel, compiling 60 ms and more. Nothing is read before a kernel's
+nothing. Loading takes about 3 ms a kernel, compiling 100 ms and more. Nothing is read before a kernel's
 first call, and a call with types that were seen before goes straight to the machine code: `jit` returns
 Numba's own dispatcher.
 
@@ -56,8 +56,8 @@ def use_wide_vectors() -> None:
     """On Intel processors with AVX-512, let LLVM use all 512 bits.
 
     It takes 256 by default there, since the first such processors slowed down for the wide ones. Loops with exp or
-    sin in them gain a quarter to a third, log a seventh, tanh nothing (one comparison, on a Cascade Lake). The setting is Numba's own and holds for the whole
-    process; NUMBA_CPU_FEATURES in the environment overrules it.
+    sin in them gain a quarter to a third, log a seventh, tanh nothing (one comparison, on a Cascade Lake). The setting
+    is Numba's own and holds for the whole process; NUMBA_CPU_FEATURES in the environment overrules it.
     """
     if getattr(config, "CPU_FEATURES", "") is None and llvmlite.binding.get_host_cpu_features().get("avx512f"):
         setattr(config, "CPU_FEATURES", codegen.get_host_cpu_features() + ",-prefer-256-bit")  # noqa: B010  (for mypy)
