@@ -187,11 +187,15 @@ def eye(n: int, m: int | None = None, *, dtype: Any = None, device: Any = None, 
 def arange(*bounds: float, dtype: Any = None, device: Any = None, requires_grad: bool = False) -> Tensor:
     """Numbers from start (0) up to, not including, end in steps (of 1): arange(end), arange(start, end[, step]).
 
+    For an integer dtype, bounds and step are first cut to whole numbers, as in PyTorch.
+
     >>> arange(1, 6, 2)
     tensor([1, 3, 5])
     """
     if not 1 <= len(bounds) <= 3:
         raise TypeError(f"arange() takes 1 to 3 numbers, got {len(bounds)}")
+    if dtype is not None and not as_dtype(dtype).is_floating_point:
+        bounds = tuple(int(b) for b in bounds)
     start, end = (0, bounds[0]) if len(bounds) == 1 else bounds[:2]
     step = bounds[2] if len(bounds) == 3 else 1
     if step == 0:

@@ -159,6 +159,14 @@ def share(x: Tensor) -> Shared:
     return x.shared
 
 
+def changed(what: str) -> RuntimeError:
+    """The error for a saved tensor (`what` describes it) whose version is no longer the one that a node saw."""
+    return RuntimeError(
+        "one of the variables needed for gradient computation has been modified by an inplace operation: "
+        f"{what}, before backward(). Write the change as a new tensor (y = y + 1, not y += 1), or change a clone()"
+    )
+
+
 def freed(node: Node) -> RuntimeError:
     return RuntimeError(
         f"Trying to backward through the graph a second time: what {node.name()} saved has already been freed. "

@@ -9,7 +9,6 @@ Source: Y. LeCun, L. Bottou, G. Orr, K.-R. Müller, Efficient BackProp, 1998, se
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
 from typing import Any
 
 from ..creation import empty
@@ -17,7 +16,7 @@ from ..hints import hinted
 from ..tensors import Tensor
 from . import functional as F
 from . import init
-from .module import Module, Parameter
+from .module import Container, Module, Parameter
 
 
 class Linear(Module):
@@ -55,7 +54,7 @@ class Linear(Module):
         return f"in_features={self.in_features}, out_features={self.out_features}, bias={self.bias is not None}"
 
 
-class Sequential(Module):
+class Sequential(Container):
     """Modules applied one after another."""
 
     def __init__(self, *modules: Module) -> None:
@@ -71,15 +70,6 @@ class Sequential(Module):
         for module in self._modules.values():
             x = module(x)
         return x
-
-    def __len__(self) -> int:
-        return len(self._modules)
-
-    def __iter__(self) -> Iterator[Module]:
-        return iter(self._modules.values())
-
-    def __getitem__(self, index: int) -> Module:
-        return list(self._modules.values())[index]
 
 
 class Tanh(Module):

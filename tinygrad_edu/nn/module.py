@@ -216,7 +216,20 @@ class Module:
         return f"{name}({extra})" if not lines else f"{name}(\n  " + "\n  ".join(lines) + "\n)"
 
 
-class ModuleList(Module):
+class Container(Module):
+    """What a list of modules and a chain of them have in common."""
+
+    def __len__(self) -> int:
+        return len(self._modules)
+
+    def __iter__(self) -> Iterator[Module]:
+        return iter(self._modules.values())
+
+    def __getitem__(self, index: int) -> Module:
+        return list(self._modules.values())[index]
+
+
+class ModuleList(Container):
     """A list of modules whose parameters are found."""
 
     def __init__(self, modules: Iterable[Module] = ()) -> None:
@@ -227,15 +240,6 @@ class ModuleList(Module):
     def append(self, module: Module) -> ModuleList:
         setattr(self, str(len(self)), module)
         return self
-
-    def __len__(self) -> int:
-        return len(self._modules)
-
-    def __iter__(self) -> Iterator[Module]:
-        return iter(self._modules.values())
-
-    def __getitem__(self, index: int) -> Module:
-        return list(self._modules.values())[index]
 
 
 def clear_gradients(parameters: Iterable[Tensor], set_to_none: bool) -> None:

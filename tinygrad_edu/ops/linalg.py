@@ -18,7 +18,7 @@ from __future__ import annotations
 from math import prod
 from typing import TYPE_CHECKING, Any
 
-from ..graph import Node, freed, mode
+from ..graph import Node, changed, freed, mode
 from .in_place import change
 from .plan import OPERATIONS, plan_for
 from .strides import Size, broadcast_shapes, broadcast_strides
@@ -47,11 +47,7 @@ class MmBackward(Node):
     def check(self) -> None:
         """Refuse if a saved operand has been changed in place since."""
         if self.count_changes() != self.versions:
-            raise RuntimeError(
-                "one of the variables needed for gradient computation has been modified by an inplace operation: an "
-                f"operand of the matrix product {list(self.shapes[0])} @ {list(self.shapes[1])} was changed before "
-                "backward(). Write the change as a new tensor, or change a clone()"
-            )
+            raise changed(f"an operand of the matrix product {list(self.shapes[0])} @ {list(self.shapes[1])}")
 
     def name(self) -> str:
         return "MmBackward0" if len(self.shapes[0]) == 2 else "BmmBackward0"

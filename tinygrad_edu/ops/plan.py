@@ -21,7 +21,7 @@ from tinygrad_kernels import calculus
 from tinygrad_kernels.expr import Formula, backward_formulas, forward_formula, inputs_of, walk
 
 from ..dtypes import BOOL, NUMBERS, Kind, bool_, default_float, int64, kind_of, result_dtype
-from ..graph import Node, freed, mode, share
+from ..graph import Node, changed, freed, mode, share
 from .launch import compute, launch
 from .strides import Size
 
@@ -222,12 +222,8 @@ class ElementwiseNode(Node):
         if self.out_shared is not None:
             versions += self.out_shared.version
         if versions != self.versions:
-            raise RuntimeError(
-                "one of the variables needed for gradient computation has been modified by an inplace operation: "
-                f"{self.name()} saved tensors of shape {[list(t[0]) for t in self.plan.targets if t]} (operands) and "
-                f"{list(self.plan.shape)} (result), and one of them was changed before backward(). Write the change "
-                "as a new tensor (y = y + 1, not y += 1), or change a clone()"
-            )
+            operands = [list(t[0]) for t in self.plan.targets if t]
+            raise changed(f"an operand of {self.name()}, of shapes {operands}, or its result {list(self.plan.shape)}")
 
     def pull_graph(self, g: Tensor) -> tuple[Tensor | None, ...]:
         """The cotangents as differentiable tensors: the traced formulas, evaluated operation by operation."""

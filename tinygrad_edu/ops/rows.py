@@ -16,7 +16,7 @@ from math import prod
 from typing import TYPE_CHECKING, Any
 
 from ..dtypes import float64, int64, kind_of
-from ..graph import Node, freed, mode, share
+from ..graph import Node, changed, freed, mode, share
 from .reduction import normalize_axes
 from .strides import Size
 
@@ -46,10 +46,7 @@ class RowBackward(Node):
         if self.flat is None:
             raise freed(self)
         if self.memory.version != self.version:
-            raise RuntimeError(
-                "one of the variables needed for gradient computation has been modified by an inplace operation: the "
-                f"result of {self.label}, of shape {list(self.shape)}. Change a clone() instead"
-            )
+            raise changed(f"the result of {self.label}, of shape {list(self.shape)}")
         log = self.label.startswith("Log")
         if graph:
             y = Tensor(self.flat, self.shape, self.kind, self)
@@ -112,10 +109,7 @@ class CrossEntropyBackward(Node):
         if x is None:
             raise freed(self)
         if share(x).version != self.version:
-            raise RuntimeError(
-                "one of the variables needed for gradient computation has been modified by an inplace operation: the "
-                f"logits of a cross-entropy, of shape {list(x.shape)}. Change a clone() instead"
-            )
+            raise changed(f"the logits of a cross-entropy, of shape {list(x.shape)}")
         rows, columns = x.shape
         if graph:
             from ..creation import arange
