@@ -27,21 +27,21 @@ EDGE_PAIRS = [(x, y) for x in (0.0, -0.0, 1.0, -2.0, inf, -inf, nan) for y in (0
 
 
 class Row(NamedTuple):
-    """One operation. `cancels`: a derivative subtracts nearly equal numbers, so its error is absolute."""
+    """One operation. `cancels`: a derivative subtracts nearly equal numbers, so its error is absolute.
+
+    `parameters` are operands that are numbers in every test: the last ones, not in the points.
+    """
 
     reference: Callable[..., Any]
     smooth: list[tuple]
     edges: list[tuple]
     in_torch: Callable[..., Any]
     cancels: bool = False
+    parameters: tuple = ()
 
 
 def one(*points: float) -> list[tuple]:
     return [(x,) for x in points]
-
-
-def cross_entropy(x: Any, y: Any) -> Any:
-    return -(y * mpmath.log(x) + (1 - y) * mpmath.log(1 - x))
 
 
 def compare(sign: str) -> Callable[..., bool]:
@@ -49,7 +49,6 @@ def compare(sign: str) -> Callable[..., bool]:
             "ge": lambda x, y: x >= y, "eq": lambda x, y: x == y, "ne": lambda x, y: x != y}[sign]  # fmt: skip
 
 
-PROBABILITIES = [(p, t) for p in (0.3, 0.875, 1e-3, 0.999) for t in (0.0, 1.0, 0.25)]
 POWERS = [(x, y) for x in (0.3, 1.7, 2.9, 100.0, 1e-30) for y in (1.7, -0.3, 3.0, 0.5, -2.0, 1.0)]
 
 TABLE: dict[str, Row] = {
@@ -72,11 +71,6 @@ TABLE: dict[str, Row] = {
                    lambda t, x: x.sigmoid(), cancels=True),
     "relu": Row(lambda x: (x + abs(x)) / 2, one(*NEAR, 100.0, -100.0, 1e4, -1e4), one(*EDGES),
                 lambda t, x: t.relu(x)),
-    "squarederror": Row(lambda x, y: (x - y) ** 2, PLANE, EDGE_PAIRS, lambda t, x, y: (x - y) * (x - y)),
-    "binarycrossentropy": Row(cross_entropy, PROBABILITIES,
-                              [(p, y) for p in (0.0, 1.0, 1e-45, 1e-20) for y in (0.0, 1.0, 0.25)],
-                              lambda t, x, y: t.nn.functional.binary_cross_entropy(x, y, reduction="none"),
-                              cancels=True),
     "where": Row(lambda c, x, y: x if c else y, [(c, *p) for c in (True, False) for p in PLANE[:9]],
                  [(c, *p) for c in (True, False) for p in EDGE_PAIRS], lambda t, c, x, y: t.where(c, x, y)),
     **{name: Row(compare(name), [], [*PLANE, *EDGE_PAIRS], lambda t, x, y, name=name: compare(name)(x, y))
@@ -92,7 +86,7 @@ def derivative(row: Row, point: tuple, orders: tuple) -> float:
         operands = list(point)
         for i, x in zip(numbers, given, strict=True):
             operands[i] = x
-        return row.reference(*operands)
+        return row.reference(*operands, *row.parameters)
 
     at = tuple(mpmath.mpf(point[i]) for i in numbers)
     n = tuple(orders[i] for i in numbers)
@@ -109,3 +103,9 @@ def derivative(row: Row, point: tuple, orders: tuple) -> float:
 def unit(i: int, arity: int, j: int | None = None) -> tuple:
     """The orders of the derivative in operand i (and j)."""
     return tuple((k == i) + (k == j) for k in range(arity))
+
+
+from points_functions import FUNCTIONS  # noqa: E402  (they need what stands above)
+from points_losses import LOSSES  # noqa: E402
+
+TABLE |= FUNCTIONS | LOSSES

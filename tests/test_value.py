@@ -39,6 +39,37 @@ def test_operators_with_numbers_on_either_side(f):
     assert math.isclose(x.grad, derivative(f, 1.3), rel_tol=1e-7)
 
 
+@pytest.mark.parametrize(
+    "f, plain",
+    [
+        (lambda x: abs(x), abs), (lambda x: x % 0.5, lambda x: x % 0.5), (lambda x: x // 0.5, lambda x: x // 0.5),
+        (lambda x: 2.0 % x, lambda x: 2.0 % x), (lambda x: 7.0 // x, lambda x: 7.0 // x),
+        (lambda x: x.clamp(-1.0, 1.0), lambda x: min(max(x, -1.0), 1.0)),
+        (lambda x: x.clamp(max=0.0), lambda x: min(x, 0.0)),
+        (lambda x: x.clamp(min=0.0), lambda x: max(x, 0.0)), (lambda x: x.maximum(0.5), lambda x: max(x, 0.5)),
+        (lambda x: x.round(decimals=1), lambda x: round(x, 1)), (lambda x: x.round(), round),
+        (lambda x: x.lerp(3.0, 0.25), lambda x: x + 0.25 * (3.0 - x)), (lambda x: x.expm1(), math.expm1),
+        (lambda x: x.leaky_relu(0.1), lambda x: x if x > 0 else 0.1 * x), (lambda x: x.erf(), math.erf),
+        (lambda x: x.softplus(), lambda x: math.log1p(math.exp(x))),
+        (lambda x: x.hardtanh(), lambda x: min(max(x, -1), 1)),
+        (lambda x: x.elu(2.0), lambda x: x if x > 0 else 2.0 * math.expm1(x)),
+        (lambda x: x.atan2(2.0), lambda x: math.atan2(x, 2.0)),
+    ],
+)  # fmt: skip
+@pytest.mark.parametrize("at", [1.37, -0.62])
+def test_what_else_a_number_can_do(f, plain, at):
+    x = Value(at)
+    y = f(x)
+    y.backward()
+    assert math.isclose(y.data, plain(at), rel_tol=1e-14)
+    assert math.isclose(x.grad, derivative(plain, at), rel_tol=1e-7, abs_tol=1e-9)
+
+
+def test_a_clamp_needs_a_bound():
+    with pytest.raises(RuntimeError, match="at least one"):
+        Value(1.0).clamp()
+
+
 def test_sum_of_a_list_starts_from_the_number_0():
     xs = [Value(float(i)) for i in range(4)]
     total = sum(xs)

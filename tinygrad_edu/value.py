@@ -12,7 +12,7 @@ behind, and one walk from the result back to the inputs finds *all* derivatives,
     >>> c.data, a.grad, b.grad          # dc/da = b + 1,  dc/db = a
     (-4.0, -2.0, 2.0)
 
-The formulas and their derivatives are not here: they are in tinygrad_kernels/calculus.py, where arrays, loops and GPU
+The formulas and their derivatives are not here: they are in tinygrad_kernels/calculus/, where arrays, loops and GPU
 kernels find the same ones. This file only reads them on floats. It needs neither NumPy nor Numba.
 
 A `Value` is its own node in the graph. Each saves the *floats* it was computed from, so assigning to `.data` later
@@ -27,26 +27,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from tinygrad_kernels.calculus import (
-    Add,
-    Cos,
-    Cube,
-    Div,
-    Elementwise,
-    Exp,
-    Log,
-    Mul,
-    Neg,
-    Pow,
-    Relu,
-    Sigmoid,
-    Sin,
-    Sqrt,
-    Square,
-    Sub,
-    Tanh,
-    power,
-)
+from tinygrad_kernels import calculus
+from tinygrad_kernels.calculus import Add, Cube, Div, Elementwise, Mul, Neg, Pow, Sqrt, Square, Sub, power
 
 from . import engine
 
@@ -96,6 +78,14 @@ def unary(op: type[Elementwise]) -> Callable[[Value], Value]:
         return out
 
     return described(method, op)
+
+
+def apply(op: type[Elementwise], *operands: Value | float) -> Value:
+    """Any operation, on Values and numbers: compute, and remember."""
+    parents = tuple(x if type(x) is Value else Value(x) for x in operands)  # type: ignore[arg-type]
+    out = Value(op.forward(*(x.data for x in parents)))
+    out.op, out.parents, out.saved = op, parents, tuple(x.data for x in parents)
+    return out
 
 
 def described(method: Any, op: type[Elementwise]) -> Any:
@@ -189,8 +179,65 @@ class Value(engine.Scratch):
     __truediv__, __rtruediv__ = binary(Div), reflected(Div)
     __rpow__, _pow = reflected(Pow), binary(Pow)
     __neg__ = unary(Neg)
-    exp, log, sqrt, sin, cos = unary(Exp), unary(Log), unary(Sqrt), unary(Sin), unary(Cos)
-    tanh, sigmoid, relu, square, _cube = unary(Tanh), unary(Sigmoid), unary(Relu), unary(Square), unary(Cube)
+    exp, log, sqrt = unary(calculus.Exp), unary(calculus.Log), unary(Sqrt)
+    sin, cos, tanh = unary(calculus.Sin), unary(calculus.Cos), unary(calculus.Tanh)
+    sigmoid, relu, square, _cube = unary(calculus.Sigmoid), unary(calculus.Relu), unary(Square), unary(Cube)
+    exp2, expm1, log1p = unary(calculus.Exp2), unary(calculus.Expm1), unary(calculus.Log1p)
+    log2, log10, logaddexp = unary(calculus.Log2), unary(calculus.Log10), binary(calculus.LogAddExp)
+    rsqrt, reciprocal = unary(calculus.Rsqrt), unary(calculus.Reciprocal)
+    tan, asin, acos, atan = unary(calculus.Tan), unary(calculus.Asin), unary(calculus.Acos), unary(calculus.Atan)
+    sinh, cosh, asinh = unary(calculus.Sinh), unary(calculus.Cosh), unary(calculus.Asinh)
+    acosh, atanh, atan2 = unary(calculus.Acosh), unary(calculus.Atanh), binary(calculus.Atan2)
+    erf, erfc, copysign = unary(calculus.Erf), unary(calculus.Erfc), binary(calculus.CopySign)
+    abs, sign = unary(calculus.Abs), unary(calculus.Sign)
+    floor, ceil, trunc = unary(calculus.Floor), unary(calculus.Ceil), unary(calculus.Trunc)
+    frac, fmod, remainder = unary(calculus.Frac), binary(calculus.Fmod), binary(calculus.Remainder)
+    maximum, minimum = binary(calculus.Maximum), binary(calculus.Minimum)
+    gelu, silu, mish = unary(calculus.Gelu), unary(calculus.Silu), unary(calculus.Mish)
+    selu, relu6, softsign = unary(calculus.Selu), unary(calculus.Relu6), unary(calculus.Softsign)
+    logsigmoid, hardswish = unary(calculus.LogSigmoid), unary(calculus.Hardswish)
+    hardsigmoid = unary(calculus.Hardsigmoid)
+    __abs__, __mod__, __rmod__ = abs, remainder, reflected(calculus.Remainder)
+    __floordiv__, __rfloordiv__ = binary(calculus.DivFloor), reflected(calculus.DivFloor)
+
+    def round(self, *, decimals: int = 0) -> Value:
+        """The nearest whole number, of two the even one; with `decimals`, the nearest multiple of 10 ** -decimals."""
+        if not decimals:
+            return apply(calculus.Round, self)
+        op = calculus.RoundDecimals if decimals > 0 else calculus.RoundTens
+        return apply(op, self, 10.0 ** max(decimals, -decimals))
+
+    def clamp(self, min: Value | float | None = None, max: Value | float | None = None) -> Value:
+        """self between two bounds, of which one may be left out."""
+        if min is None and max is None:
+            raise RuntimeError("clamp: at least one of 'min' or 'max' must not be None")
+        if min is None or max is None:
+            return apply(calculus.ClampMin, self, min) if min is not None else apply(calculus.ClampMax, self, max)  # type: ignore[arg-type]
+        return apply(calculus.Clamp, self, min, max)
+
+    def lerp(self, end: Value | float, weight: Value | float) -> Value:
+        """self + weight (end - self)"""
+        return apply(calculus.Lerp, self, end, weight)
+
+    def leaky_relu(self, negative_slope: float = 0.01) -> Value:
+        """self above 0, negative_slope * self below"""
+        return apply(calculus.LeakyRelu, self, negative_slope)
+
+    def elu(self, alpha: float = 1.0) -> Value:
+        """self above 0, alpha (e^self - 1) below"""
+        return apply(calculus.Elu, self, alpha)
+
+    def celu(self, alpha: float = 1.0) -> Value:
+        """self above 0, alpha (e^(self / alpha) - 1) below"""
+        return apply(calculus.Celu, self, alpha)
+
+    def softplus(self, beta: float = 1.0, threshold: float = 20.0) -> Value:
+        """log(1 + e^(beta self)) / beta"""
+        return apply(calculus.Softplus, self, beta, threshold)
+
+    def hardtanh(self, min_val: float = -1.0, max_val: float = 1.0) -> Value:
+        """self between two bounds"""
+        return apply(calculus.Hardtanh, self, min_val, max_val)
 
     def __pow__(self, exponent: Value | float) -> Value:
         """self to the power of a Value or a number; squares, cubes and roots have simpler derivatives."""

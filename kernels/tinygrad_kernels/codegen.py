@@ -32,9 +32,10 @@ import re
 from collections import Counter
 from collections.abc import Sequence
 
-from .expr import Expr, Formula, render, walk
+from .calculus import PRIMITIVES
+from .expr import Expr, Formula, build, render, walk
 
-FUNCTIONS = ("exp", "log", "sin", "cos", "tanh", "pow")  # implemented once per dtype in cpu/math.py
+FUNCTIONS = frozenset(PRIMITIVES) - {"sqrt"} | {"pow"}  # implemented once per dtype in cpu/math.py
 GUARDED = ("sin", "cos")  # those with a limit on their argument, and a slower twin NAME_any without
 
 
@@ -80,16 +81,21 @@ def body(
     An input or subexpression that is used more than once gets a name, and is computed once; so do the inputs named
     in `first`, which must be read before anything is stored.
     """
-    uses: Counter[int] = Counter(id(a) for e in walk(formula.outputs) for a in e.args)
-    uses.update(id(e) for e in formula.outputs)
     pow_call = "float" in compute  # Numba's own `**` is slow and not C's pow
+    outputs = formula.outputs if pow_call else tuple(in_integers(e) for e in formula.outputs)
+    uses: Counter[int] = Counter(id(a) for e in walk(outputs) for a in e.args)
+    uses.update(id(e) for e in outputs)
+    uses.update(chosen_calls(outputs))
     names: dict[int, str] = {}
     statements: list[str] = []
 
     def const(value: object) -> str:
-        return repr(value) if isinstance(value, bool) else f"{compute}({value!r})"
+        if isinstance(value, bool):
+            return repr(value)
+        whole = isinstance(value, float) and value.is_integer() and not pow_call
+        return f"{compute}({int(value) if whole else value!r})"  # type: ignore[call-overload]
 
-    for e in walk(formula.outputs):
+    for e in walk(outputs):
         if e.op == "const":
             continue
         if e.op == "input":
@@ -104,7 +110,44 @@ def body(
             names[id(e)] = name
         elif e.op == "input":
             names[id(e)] = text
-    return statements, [render(e, names, const, pow_call) for e in formula.outputs]
+    return statements, [render(e, names, const, pow_call) for e in outputs]
+
+
+def chosen_calls(outputs: tuple[Expr, ...]) -> list[int]:
+    """The ids of operands of `where` that call a function: computed before the choice, so that no call is in a branch
+    (a loop with a call in a branch takes one element at a time)."""
+    calls: set[int] = set()
+    for e in walk(outputs):
+        if e.op in FUNCTIONS or any(id(a) in calls for a in e.args):
+            calls.add(id(e))
+    return [id(a) for e in walk(outputs) if e.op == "where" for a in e.args[1:] if id(a) in calls]
+
+
+def in_integers(e: Expr) -> Expr:
+    """The same expression for whole numbers: rounding is the identity, a quotient is exact or floored."""
+    done: dict[int, Expr] = {}
+    for part in walk((e,)):
+        args = tuple(done[id(a)] for a in part.args)
+        if part.op == "trunc" and part.args[0].op == "div":
+            x, y = (done[id(a)] for a in part.args[0].args)
+            done[id(part)] = build("floor_divide", x - whole_rest(x, y), y)
+        elif part.op in ("floor", "ceil", "trunc", "rint"):
+            done[id(part)] = args[0]
+        elif part.op == "abs":
+            done[id(part)] = build("where", args[0] < 0, -args[0], args[0])
+        elif part.op == "fmod":
+            done[id(part)] = whole_rest(*args)
+        elif part.op == "div":
+            done[id(part)] = build("floor_divide", *args)
+        else:
+            done[id(part)] = build(part.op, *args) if args else part
+    return done[id(e)]
+
+
+def whole_rest(x: Expr, y: Expr) -> Expr:
+    """fmod of whole numbers, which has the sign of x, from Python's `%`, which has that of y."""
+    rest = build("mod", x, y)
+    return build("where", (rest != 0) & ((x < 0) != (y < 0)), rest - y, rest)
 
 
 def header(formula: Formula, compute: str, extra: Sequence[str] = (), guarded: bool = False) -> list[str]:
@@ -113,7 +156,7 @@ def header(formula: Formula, compute: str, extra: Sequence[str] = (), guarded: b
     Where the loop is not `guarded`, sin and cos are the twins that take any argument.
     """
     called = sorted({e.op for e in walk(formula.outputs)} & set(FUNCTIONS)) if "float" in compute else []
-    lines = [f'"""{formula!r}', "", "Printed by tinygrad_kernels.codegen; the formula is in calculus.py.", '"""']
+    lines = [f'"""{formula!r}', "", "Printed by tinygrad_kernels.codegen; the formula is in calculus/.", '"""']
     lines += [
         "from math import inf, nan, sqrt",
         "",

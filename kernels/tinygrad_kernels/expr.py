@@ -27,18 +27,19 @@ from collections.abc import Callable, Iterator
 from typing import Any, Union
 
 from . import floats
-from .calculus import OPERATIONS, Elementwise
+from .calculus import OPERATIONS, PRIMITIVES, Elementwise
 
 Operand = Union["Expr", float, int, bool]
 
 INFIX = {"add": "+", "sub": "-", "mul": "*", "div": "/", "pow": "**",
-         "lt": "<", "le": "<=", "gt": ">", "ge": ">=", "eq": "==", "ne": "!="}  # fmt: skip
-PREDICATES = ("lt", "le", "gt", "ge", "eq", "ne")
+         "lt": "<", "le": "<=", "gt": ">", "ge": ">=", "eq": "==", "ne": "!=",
+         "bitwise_and": "&", "bitwise_or": "|", "bitwise_xor": "^", "bitwise_left_shift": "<<",
+         "bitwise_right_shift": ">>", "floor_divide": "//", "mod": "%"}  # fmt: skip
 FOLD: dict[str, Callable] = {
-    "add": operator.add, "sub": operator.sub, "mul": operator.mul, "neg": operator.neg,
+    **PRIMITIVES, "add": operator.add, "sub": operator.sub, "mul": operator.mul, "neg": operator.neg,
     "div": floats.div, "pow": floats.pow, "lt": operator.lt, "le": operator.le, "gt": operator.gt,
-    "ge": operator.ge, "eq": operator.eq, "ne": operator.ne, "exp": floats.exp, "log": floats.log,
-    "sin": floats.sin, "cos": floats.cos, "tanh": floats.tanh, "sqrt": floats.sqrt,
+    "ge": operator.ge, "eq": operator.eq, "ne": operator.ne, "bitwise_and": operator.and_,
+    "bitwise_or": operator.or_,
 }  # fmt: skip
 
 _shared: weakref.WeakValueDictionary[tuple, Expr] = weakref.WeakValueDictionary()
@@ -48,7 +49,6 @@ class Expr:
     """One operation on expressions: an input by name, a constant, or `op` applied to `args`.
 
     `op` is 'input' (then `value` is its name), 'const' (then `value` is the number), or the name of a primitive.
-    `truth` says whether the value is true or false rather than a number.
     """
 
     __slots__ = ("op", "args", "value", "__weakref__")
@@ -74,10 +74,6 @@ class Expr:
     def of(x: Operand) -> Expr:
         """x itself if it is an expression, else the constant x."""
         return x if isinstance(x, Expr) else Expr("const", (), x)
-
-    @property
-    def truth(self) -> bool:
-        return self.op in PREDICATES
 
     # The operators: each builds one node.
     def __add__(self, y: Operand) -> Expr:
@@ -136,29 +132,28 @@ class Expr:
     def __bool__(self) -> bool:
         raise TypeError(f"the truth of '{self}' is not known while tracing; use where(condition, a, b), not `if`")
 
-    # The functions: a primitive builds a node; any other operation of the calculus is its formula, read here.
-    def exp(self) -> Expr:
-        return build("exp", self)
+    def __and__(self, y: Operand) -> Expr:
+        return build("bitwise_and", self, y)
 
-    def log(self) -> Expr:
-        return build("log", self)
+    def __or__(self, y: Operand) -> Expr:
+        return build("bitwise_or", self, y)
 
-    def sin(self) -> Expr:
-        return build("sin", self)
+    def __xor__(self, y: Operand) -> Expr:
+        return build("bitwise_xor", self, y)
 
-    def cos(self) -> Expr:
-        return build("cos", self)
+    def __lshift__(self, y: Operand) -> Expr:
+        return build("bitwise_left_shift", self, y)
 
-    def tanh(self) -> Expr:
-        return build("tanh", self)
-
-    def sqrt(self) -> Expr:
-        return build("sqrt", self)
+    def __rshift__(self, y: Operand) -> Expr:
+        return build("bitwise_right_shift", self, y)
 
     def _where(self, x: Operand, y: Operand) -> Expr:
         return build("where", self, x, y)
 
     def __getattr__(self, name: str) -> Callable[..., Expr]:
+        """The functions: a primitive builds a node; any other operation of the calculus is its formula, read here."""
+        if name in PRIMITIVES:
+            return lambda *operands: build(name, self, *operands)
         if name in OPERATIONS:
             return lambda *operands: OPERATIONS[name].forward(self, *operands)
         raise AttributeError(f"no operation '{name}' in the calculus")
@@ -234,9 +229,6 @@ def render(
     return f"{e.op}({', '.join(parts)})"
 
 
-OPERAND_NAMES = {1: ("x",), 2: ("x", "y"), 3: ("c", "x", "y")}
-
-
 class Formula:
     """A traced function: `outputs` over `inputs` (names, in the order in which a kernel takes them).
 
@@ -265,7 +257,7 @@ def trace(name: str, function: Callable, inputs: tuple[str, ...]) -> Formula:
 
 def forward_formula(op: type[Elementwise]) -> Formula:
     """The formula of an operation, traced."""
-    return trace(op.name, op.forward, OPERAND_NAMES[op.arity])
+    return trace(op.name, op.forward, op.operands)
 
 
 def backward_formulas(op: type[Elementwise]) -> tuple[Formula | None, ...]:
@@ -279,14 +271,14 @@ def backward_formulas(op: type[Elementwise]) -> tuple[Formula | None, ...]:
     """
     if not op.differentiable:
         return (None,) * op.arity
-    names = ("g", *OPERAND_NAMES[op.arity], "out")
+    names = ("g", *op.operands, "out")
     found = op.cotangents(*(Expr.input(n) for n in names))
     formulas: list[Formula | None] = []
-    for operand, e in zip(OPERAND_NAMES[op.arity], found, strict=True):
+    for operand, e in zip(op.operands, found, strict=True):
         if e is None:
             formulas.append(None)
             continue
         used = inputs_of((Expr.of(e),))
-        kept = tuple(n for n in names if n in used)
+        kept = tuple(n for n in names if n in used) or ("g",)  # a constant: over elements that are laid out like g
         formulas.append(Formula(f"{op.name}_backward_{operand}", kept, (Expr.of(e),)))
     return tuple(formulas)

@@ -33,10 +33,10 @@ Source: A. Griewank and A. Walther, Evaluating Derivatives, 2nd edition, 2008, c
 
 from __future__ import annotations
 
-import math
+from collections.abc import Callable
 from typing import Any
 
-from . import floats
+from .. import floats
 
 OPERATIONS: dict[str, type[Elementwise]] = {}  # every operation below, by the name of its function: 'mul' -> Mul
 
@@ -44,22 +44,28 @@ OPERATIONS: dict[str, type[Elementwise]] = {}  # every operation below, by the n
 class Elementwise:
     """One elementwise operation: `forward(*operands)` and `backward(g, *operands, out)`.
 
-    The class itself is what is passed around; there are no instances. `name` is the name of its function,
-    `arity` the number of operands, `differentiable` whether there is a `backward`, `predicate` whether the
-    result is a truth value, `floating` whether the result of integers is a float.
+    The class itself is what is passed around; there are no instances. `name` is the name of its function (that of
+    the class, unless it says otherwise), `operands` are the names of its operands, `arity` is their number;
+    `differentiable`: is there a `backward`? `predicate`: is the result a truth value? `floating`: is the result of
+    integers a float? `kinds` are the kinds of number that it takes, b(ool), i(nteger), f(loat); `parameters` are
+    operands that have no say in the result's dtype.
     """
 
     name: str
+    operands: tuple[str, ...]
     arity: int
     differentiable: bool
     predicate = False
     floating = False
+    kinds = "bif"
+    parameters: tuple[str, ...] = ()
     forward: Any
     backward: Any = None
 
     def __init_subclass__(cls) -> None:
-        cls.name = cls.__name__.lower()
-        cls.arity = cls.forward.__code__.co_argcount
+        cls.name = cls.__dict__.get("name", cls.__name__.lower())
+        code = cls.forward.__code__
+        cls.operands, cls.arity = code.co_varnames[: code.co_argcount], code.co_argcount
         cls.differentiable = cls.backward is not None
         cls.forward = staticmethod(cls.forward)
         if cls.differentiable:
@@ -114,6 +120,8 @@ class Tanh(Elementwise):
 class Sub(Elementwise):
     """out = x - y"""
 
+    kinds = "if"
+
     def forward(x, y):
         return x - y
 
@@ -123,6 +131,8 @@ class Sub(Elementwise):
 
 class Neg(Elementwise):
     """out = -x"""
+
+    kinds = "if"
 
     def forward(x):
         return -x
@@ -145,6 +155,8 @@ class Div(Elementwise):
 
 class Pow(Elementwise):
     """out = xʸ,   dout/dx = y xʸ⁻¹ (0 where y = 0),   dout/dy = xʸ log x (0 where x = 0 and y >= 0)"""
+
+    kinds = "if"
 
     def forward(x, y):
         return pow(x, y)
@@ -238,71 +250,13 @@ class Cos(Elementwise):
         return -g * sin(x)
 
 
-# What neural networks add.
-
-
-class Relu(Elementwise):
-    """out = max(x, 0);   the slope at the kink is 0. `x <= 0` is false for nan, so a nan stays visible."""
-
-    def forward(x):
-        return where(x <= 0.0, 0.0, x)
-
-    def backward(g, x, out):
-        return where(out <= 0.0, 0.0, g)
-
-
-class Sigmoid(Elementwise):
-    """out = 1 / (1 + e⁻ˣ),   dout/dx = out (1 - out)"""
-
-    floating = True
-
-    def forward(x):
-        return 1.0 / (1.0 + exp(-x))
-
-    def backward(g, x, out):
-        return g * ((1.0 - out) * out)
-
-
-class SquaredError(Elementwise):
-    """out = (x - y)²"""
-
-    def forward(x, y):
-        return (x - y) * (x - y)
-
-    def backward(g, x, y, out):
-        gx = g * (2.0 * (x - y))
-        return gx, -gx
-
-
-class BinaryCrossEntropy(Elementwise):
-    """out = -(y log x + (1 - y) log(1 - x)) for a probability x and a target y.
-
-    A logarithm below -100 counts as -100, so that a sure and wrong x gives a large loss, not an infinite one; and
-    the divisor x (1 - x) counts as 1e-12 at least.
-    """
-
-    floating = True
-
-    def forward(x, y):
-        return (y - 1.0) * bounded_log(1.0 - x) - y * bounded_log(x)
-
-    def backward(g, x, y, out):
-        variance = x * (1.0 - x)
-        gx = div(g * (x - y), where(variance < 1e-12, 1e-12, variance))
-        return gx, g * (log(1.0 - x) - log(x))
-
-
-def bounded_log(x):
-    """log x, but -100 where it is less."""
-    positive = where(x > 3.8e-44, x, 1.0)  # e⁻¹⁰⁰; where it is not taken, log 1 has a finite derivative
-    return where(x > 3.8e-44, log(positive), -100.0)
-
-
 # Truth values and the choice between two numbers. A comparison is constant almost everywhere: no derivative.
 
 
 class Where(Elementwise):
     """out = x where c, else y"""
+
+    parameters = ("c",)
 
     def forward(c, x, y):
         return where(c, x, y)
@@ -373,7 +327,7 @@ def cos(x: Any) -> Any:
 
 
 def tanh(x: Any) -> Any:
-    return math.tanh(x) if type(x) is float else x.tanh()
+    return floats.tanh(x) if type(x) is float else x.tanh()
 
 
 def sqrt(x: Any) -> Any:
@@ -390,6 +344,52 @@ def pow(x: Any, y: Any) -> Any:
 
 def where(condition: Any, x: Any, y: Any) -> Any:
     return (x if condition else y) if type(condition) is bool else condition._where(x, y)
+
+
+BASIC = ("exp", "log", "sin", "cos", "tanh", "sqrt")
+PRIMITIVES: dict[str, Callable[..., float]] = {name: getattr(floats, name) for name in BASIC}  # what every device has
+
+
+def primitive(name: str) -> Callable[..., Any]:
+    """The function of one of the less common primitives: on floats that of floats.py, else the operand's method."""
+    PRIMITIVES[name] = on_floats = getattr(floats, name)
+
+    def function(x: Any, *others: Any) -> Any:
+        return on_floats(x, *others) if type(x) is float else getattr(x, name)(*others)
+
+    function.__name__ = name
+    return function
+
+
+expm1, exp2, log1p, log2, log10 = map(primitive, ("expm1", "exp2", "log1p", "log2", "log10"))
+tan, asin, acos, atan, atan2 = map(primitive, ("tan", "asin", "acos", "atan", "atan2"))
+sinh, cosh, asinh, acosh, atanh = map(primitive, ("sinh", "cosh", "asinh", "acosh", "atanh"))
+erf, erfc, abs, copysign, fmod = map(primitive, ("erf", "erfc", "abs", "copysign", "fmod"))
+floor, ceil, trunc, rint = map(primitive, ("floor", "ceil", "trunc", "rint"))
+
+
+# Functions made of these, which more than one formula calls.
+
+
+def sign(x: Any) -> Any:
+    """1 above 0, -1 below, 0 at 0 and for nan."""
+    return where(x > 0.0, 1.0, where(x < 0.0, -1.0, 0.0))
+
+
+def larger(x: Any, y: Any) -> Any:
+    """The larger of two numbers, nan if one of them is."""
+    return where(x < y, y, where(y != y, y, x))
+
+
+def smaller(x: Any, y: Any) -> Any:
+    """The smaller of two numbers, nan if one of them is."""
+    return where(x > y, y, where(y != y, y, x))
+
+
+def logistic(x: Any) -> Any:
+    """1 / (1 + e⁻ˣ), with an exponential that never overflows: for formulas that are differentiated again."""
+    e = exp(where(x < 0.0, x, -x))
+    return div(where(x < 0.0, e, 1.0), 1.0 + e)
 
 
 def power(exponent: float) -> type[Elementwise]:
