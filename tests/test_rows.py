@@ -1,4 +1,4 @@
-"""Softmax, log-softmax and cross-entropy over rows: their definitions, their edges, and PyTorch's answers."""
+"""Softmax, log-softmax, log-sum-exp, cross-entropy over rows: their definitions, their edges, PyTorch's answers."""
 
 import numpy as np
 import pytest
@@ -6,6 +6,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from tinygrad_kernels.cpu import rows as kernels
 from tinygrad_kernels.cpu import threads
+
+import tinygrad_edu as tg
+from tinygrad_edu.autograd import gradcheck, gradgradcheck
 
 SHAPES = [(1, 1), (3, 5), (7, 33), (2, 1025), (70, 1000), (1, 70001)]  # the last two run in parallel
 TOLERANCE = {"float32": {"rtol": 1e-5, "atol": 1e-6}, "float64": {"rtol": 1e-13, "atol": 1e-14}}
@@ -151,3 +154,76 @@ def test_ignore_index_can_be_a_class_and_hides_nan():
     assert bad == -1
     np.testing.assert_allclose(losses, [0.0, np.log(2.0)])
     np.testing.assert_allclose(gradient, [0.0, 0.0, -0.5, 0.5])
+
+
+def logsumexp(x, shape):
+    out, logsum = np.empty(shape[0], x.dtype), np.empty(shape[0])
+    kernels.logsumexp(out, logsum, x, *shape)
+    return out, logsum
+
+
+@BOTH
+@pytest.mark.parametrize("shape", SHAPES)
+def test_logsumexp_and_its_gradient_are_those_of_the_definition(shape, dtype):
+    x, g = matrix(shape, dtype), np.random.default_rng(1).normal(size=shape[0]).astype(dtype)
+    out, logsum = logsumexp(x, shape)
+    exact = x.astype(np.float64).reshape(shape)
+    expected = np.log(np.exp(exact).sum(1))
+    np.testing.assert_allclose(out, expected, **TOLERANCE[dtype])
+    gradient = np.empty_like(x)
+    kernels.logsumexp_backward(gradient, g, x, logsum, *shape)
+    np.testing.assert_allclose(
+        gradient.reshape(shape), g[:, None] * np.exp(exact - expected[:, None]), **TOLERANCE[dtype]
+    )
+
+
+@BOTH
+def test_logsumexp_of_infinities_is_pytorchs(dtype):
+    torch = pytest.importorskip("torch")
+    inf = np.inf
+    rows = [[-inf, -inf], [inf, 1.0], [inf, inf], [inf, -inf], [np.nan, 1.0], [1.0, -inf], [1e30, -1e30]]
+    ours = tg.tensor(np.array(rows, dtype), requires_grad=True)
+    theirs = torch.tensor(np.array(rows, dtype), requires_grad=True)
+    y, expected = ours.logsumexp(1), torch.logsumexp(theirs, 1)
+    y.sum().backward()
+    expected.sum().backward()
+    np.testing.assert_array_equal(y.detach().numpy(), expected.detach().numpy())
+    np.testing.assert_allclose(ours.grad.numpy(), theirs.grad.numpy(), rtol=1e-6)
+
+
+@pytest.mark.parametrize("dim", [0, 1, -1, (0, 2), (2, 1), (0, 1, 2)])
+@pytest.mark.parametrize("keepdim", [True, False])
+def test_logsumexp_over_any_axes(dim, keepdim):
+    torch = pytest.importorskip("torch")
+    x = matrix((6, 4), "float64").reshape(2, 3, 4)
+    leaf = torch.tensor(x, requires_grad=True)
+    expected = torch.logsumexp(leaf, dim, keepdim)
+    g = np.random.default_rng(2).normal(size=tuple(expected.shape))
+    expected.backward(torch.tensor(g))
+    ours = tg.tensor(x, requires_grad=True)
+    y = tg.logsumexp(ours, dim, keepdim)
+    y.backward(tg.tensor(g))
+    assert y.shape == tuple(expected.shape)
+    np.testing.assert_allclose(y.detach().numpy(), expected.detach().numpy(), rtol=1e-13)
+    np.testing.assert_allclose(ours.grad.numpy(), leaf.grad.numpy(), rtol=1e-12)
+
+
+@pytest.mark.parametrize("dim", [1, (0, 2)])
+def test_logsumexp_derivatives(dim):
+    x = tg.tensor(matrix((4, 3), "float64").reshape(2, 2, 3), requires_grad=True)
+    assert gradcheck(lambda x: x.logsumexp(dim), x)
+    assert gradgradcheck(lambda x: x.logsumexp(dim), x)
+
+
+def test_logsumexp_of_nothing_of_one_number_and_of_integers():
+    assert tg.logsumexp(tg.zeros(2, 0), 1).tolist() == [-np.inf, -np.inf]
+    assert tg.logsumexp(tg.zeros(0, 2), 1).tolist() == []
+    assert tg.logsumexp(tg.tensor(2.0), 0).tolist() == 2.0
+    assert tg.logsumexp(tg.tensor([0, 0]), 0).dtype is tg.float32
+
+
+def test_logsumexp_of_large_float32_numbers_keeps_the_digits_of_its_gradient():
+    x = tg.tensor([10000.0, 10001.0, 10002.0], requires_grad=True)
+    x.logsumexp(0).backward()
+    y = np.exp([0.0, 1.0, 2.0]) / np.exp([0.0, 1.0, 2.0]).sum()
+    np.testing.assert_allclose(x.grad.numpy(), y, rtol=1e-6)

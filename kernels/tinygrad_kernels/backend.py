@@ -23,6 +23,9 @@ class Backend(Protocol):
     def allocator(self, dtype: str) -> Callable[[int], Any]:
         """A function from a number of elements to a fresh buffer with anything in it."""
 
+    def maker(self, dtype: str, n: int) -> Callable[[], Any]:
+        """A function that gives a fresh buffer of n elements: the same, with the size decided beforehand."""
+
     def from_numpy(self, array: Any) -> Any:
         """A contiguous NumPy array as a flat buffer (shared where the device can)."""
 
@@ -35,11 +38,11 @@ class Backend(Protocol):
     def strided(self, formula: Formula, signature: Signature, dimensions: int, big: bool) -> Callable:
         """Elementwise over strided operands: (shape, result, result_at, x, x_at, ...)."""
 
-    def rows(self, formula: Formula, signature: Signature, big: bool) -> Callable:
-        """Sum over the last axis: (result, width, divisor, *inputs)."""
+    def rows(self, formula: Formula, signature: Signature, big: bool, op: str = "sum") -> Callable:
+        """Reduction over the last axis: (result, width, divisor, *inputs); `op` is one of codegen_reduction.py."""
 
-    def columns(self, formula: Formula, signature: Signature, big: bool) -> Callable:
-        """Sum over an axis before the last: (result, height, width, divisor, *inputs)."""
+    def columns(self, formula: Formula, signature: Signature, big: bool, op: str = "sum") -> Callable:
+        """Reduction over an axis before the last: (result, height, width, divisor, *inputs)."""
 
     # The kernels written by hand take buffers and sizes; each is described in cpu/matmul.py or cpu/rows.py.
     matmul: Callable[..., None]
@@ -50,6 +53,35 @@ class Backend(Protocol):
     log_softmax_backward: Callable[..., None]
     cross_entropy: Callable[..., int]
     cross_entropy_backward: Callable[..., None]
+    logsumexp: Callable[..., None]
+    logsumexp_backward: Callable[..., None]
+    layer_norm: Callable[..., None]  # cpu/norm.py
+    layer_norm_backward: Callable[..., None]
+
+    # Scans: cpu/scan.py.
+    cumsum: Callable[..., None]
+    cumprod: Callable[..., None]
+    recurrence: Callable[..., None]
+
+    # Index lists and order: cpu/indexing.py, cpu/sorting.py.
+    fold_index: Callable[..., int]
+    gather_places: Callable[..., int]
+    count_true: Callable[..., int]
+    find_true: Callable[..., None]
+    find_overwritten: Callable[..., int]
+    coordinates: Callable[..., None]
+    take: Callable[..., None]
+    put: Callable[..., None]
+    add_at: Callable[..., None]
+    paste: Callable[..., None]
+    triangle: Callable[..., None]
+    sort_rows: Callable[..., None]
+    first_of_rows: Callable[..., None]
+    median_rows: Callable[..., None]
+    search_rows: Callable[..., None]
+    mark_runs: Callable[..., int]
+    runs: Callable[..., None]
+    smallest_and_largest: Callable[..., tuple[int, int]]
 
 
 @cache

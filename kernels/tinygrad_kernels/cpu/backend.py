@@ -2,33 +2,47 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from functools import partial
-
 import numpy as np
 
 from .elementwise import columns, flat, rows, strided
+from .indexing import (
+    add_at,
+    coordinates,
+    count_true,
+    find_overwritten,
+    find_true,
+    fold_index,
+    gather_places,
+    paste,
+    put,
+    take,
+    triangle,
+)
 from .matmul import batched_matmul, matmul
+from .memory import allocator, maker
+from .norm import layer_norm, layer_norm_backward
 from .rows import (
     cross_entropy,
     cross_entropy_backward,
     log_softmax,
     log_softmax_backward,
+    logsumexp,
+    logsumexp_backward,
     softmax,
     softmax_backward,
 )
+from .scan import cumprod, cumsum, recurrence
+from .sorting import first_of_rows, mark_runs, median_rows, runs, search_rows, smallest_and_largest, sort_rows
 from .threads import PARALLEL_FROM
 
 __all__ = [
-    "PARALLEL_FROM", "allocator", "batched_matmul", "columns", "cross_entropy", "cross_entropy_backward", "flat",
-    "from_numpy", "log_softmax", "log_softmax_backward", "matmul", "rows", "softmax", "softmax_backward", "strided",
-    "to_numpy",
+    "PARALLEL_FROM", "add_at", "allocator", "batched_matmul", "columns", "coordinates", "count_true", "cross_entropy",
+    "cross_entropy_backward", "cumprod", "cumsum", "find_overwritten", "find_true", "first_of_rows", "flat",
+    "fold_index", "from_numpy", "gather_places", "layer_norm", "layer_norm_backward", "log_softmax",
+    "log_softmax_backward", "logsumexp", "logsumexp_backward", "maker", "mark_runs", "matmul", "median_rows", "paste",
+    "put", "recurrence", "rows", "runs", "search_rows", "smallest_and_largest", "softmax", "softmax_backward",
+    "sort_rows", "strided", "take", "to_numpy", "triangle",
 ]  # fmt: skip
-
-
-def allocator(dtype: str) -> Callable[[int], np.ndarray]:
-    """n -> a fresh flat array of n elements, not initialised."""
-    return partial(np.empty, dtype=np.dtype(dtype))
 
 
 def from_numpy(array: np.ndarray) -> np.ndarray:

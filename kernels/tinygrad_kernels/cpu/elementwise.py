@@ -26,14 +26,14 @@ def strided(formula: Formula, signature: Signature, dimensions: int, big: bool) 
     return _pick(print_strided(formula, signature, dimensions), formula, "loop", big and dimensions > 1)
 
 
-def rows(formula: Formula, signature: Signature, big: bool) -> Callable:
-    """The kernel (result, width, divisor, *inputs): the formula summed over the last axis."""
-    return _pick(print_reduction(formula, signature, columns=False), formula, "rows", big)
+def rows(formula: Formula, signature: Signature, big: bool, op: str = "sum") -> Callable:
+    """The kernel (result, width, divisor, *inputs): the formula reduced by `op` over the last axis."""
+    return _pick(print_reduction(formula, signature, columns=False, op=op), formula, "rows", big)
 
 
-def columns(formula: Formula, signature: Signature, big: bool) -> Callable:
-    """The kernel (result, height, width, divisor, *inputs): summed over an axis before the last."""
-    return _pick(print_reduction(formula, signature, columns=True), formula, "columns", big)
+def columns(formula: Formula, signature: Signature, big: bool, op: str = "sum") -> Callable:
+    """The kernel (result, height, width, divisor, *inputs): reduced by `op` over an axis before the last."""
+    return _pick(print_reduction(formula, signature, columns=True, op=op), formula, "columns", big)
 
 
 def _pick(source: str, formula: Formula, function: str, big: bool) -> Callable:

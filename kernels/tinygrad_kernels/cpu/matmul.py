@@ -70,6 +70,13 @@ def _matrix_vector(out, x, x_at, x_row, x_col, vector, v_at, v_step, m, k):
     Both sum blocks of 1024 first and then the blocks: one running sum of many numbers loses digits.
     """
     out[:m] = 0
+    if k < 16 and x_row > 0:  # short rows: column by column, however far apart a column's elements lie
+        for p in range(k):
+            start, factor = x_at + p * x_col, vector[v_at + p * v_step]
+            column = x[start : start + (m - 1) * x_row + 1 : x_row]
+            for i in range(m):
+                out[i] += factor * column[i]
+        return
     v = np.empty(1024, out.dtype)
     part = np.empty(m if x_row == 1 else 1024, out.dtype)
     for start in range(0, k, 1024):

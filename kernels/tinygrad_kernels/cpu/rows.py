@@ -1,4 +1,4 @@
-"""Softmax, log-softmax and cross-entropy over the rows of a matrix, forward and backward.
+"""Softmax, log-softmax, log-sum-exp and cross-entropy over the rows of a matrix, forward and backward.
 
 The problem. A classifier answers with one number per class, a row of *logits* x. Softmax turns a row into
 probabilities, log-softmax into their logarithms, and cross-entropy compares those with the right class t:
@@ -16,6 +16,7 @@ The vector-Jacobian products, for one row, with g the cotangent of the result:
 
     softmax           gx_j = y_j (g_j - Σ_k g_k y_k)
     log-softmax       gx_j = g_j - e^{y_j} Σ_k g_k             here y is the logarithm
+    log-sum-exp       gx_j = g e^{x_j - y}                     y = log Σ_k e^{x_k}
     cross-entropy     gx_j = g (e^{x_j - logsum} - [j = t])    logsum = log Σ_k e^{x_k}, loss = logsum - x_t
 
 Cross-entropy therefore saves one number per row and no probabilities.
@@ -33,6 +34,7 @@ Numerical Analysis 41(4), 2021.
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from typing import Any
 
 import numba
@@ -164,11 +166,12 @@ def _logsum(x):
     return m, log_float64(total)
 
 
-# One row of each function.
+# One row of each function: row i of flat arrays with `cols` elements to a row.
 
 
 @jit
-def _softmax_row(out, x):
+def _softmax_row(i, cols, out, x):
+    out, x = out[i * cols : (i + 1) * cols], x[i * cols : (i + 1) * cols]
     m = _maximum(x)
     total = 0.0
     for start in range(0, x.size, BLOCK):
@@ -179,7 +182,9 @@ def _softmax_row(out, x):
 
 
 @jit
-def _softmax_backward_row(gx, g, y):
+def _softmax_backward_row(i, cols, gx, g, y):
+    lo, hi = i * cols, (i + 1) * cols
+    gx, g, y = gx[lo:hi], g[lo:hi], y[lo:hi]
     total = 0.0
     for start in range(0, y.size, BLOCK):
         total += _dot_block(g[start : start + BLOCK], y[start : start + BLOCK])
@@ -189,7 +194,8 @@ def _softmax_backward_row(gx, g, y):
 
 
 @jit
-def _log_softmax_row(out, x):
+def _log_softmax_row(i, cols, out, x):
+    out, x = out[i * cols : (i + 1) * cols], x[i * cols : (i + 1) * cols]
     m, log_total = _logsum(x)
     rest = out.dtype.type(log_total)
     for j in range(x.size):
@@ -197,7 +203,9 @@ def _log_softmax_row(out, x):
 
 
 @jit
-def _log_softmax_backward_row(gx, g, y):
+def _log_softmax_backward_row(i, cols, gx, g, y):
+    lo, hi = i * cols, (i + 1) * cols
+    gx, g, y = gx[lo:hi], g[lo:hi], y[lo:hi]
     total = 0.0
     for start in range(0, y.size, BLOCK):
         total += _sum_block(g[start : start + BLOCK])
@@ -207,74 +215,24 @@ def _log_softmax_backward_row(gx, g, y):
 
 
 @jit
-def _cross_entropy_row(x, target):
-    """The loss of one row, and log Σ e^{x_k}."""
-    m, log_total = _logsum(x)
-    return (float64(m) - float64(x[target])) + log_total, float64(m) + log_total
+def _logsumexp_row(i, cols, out, logsum, x):
+    m, log_total = _logsum(x[i * cols : (i + 1) * cols])
+    logsum[i] = float64(m) if math.isinf(m) else float64(m) + log_total
+    out[i] = logsum[i]
 
 
 @jit
-def _cross_entropy_backward_row(gx, g, x, logsum, target):
-    high = x.dtype.type(logsum)  # two steps: of large float32 logits, one would leave little
-    low = x.dtype.type(logsum - float64(high))
+def _softmax_from_logsum(out, g, x, logsum):
+    """out = g e^(x - logsum). In two steps: of large float32 numbers, one would leave little."""
+    high = x.dtype.type(logsum)
+    low = x.dtype.type(0.0 if math.isinf(high) else logsum - float64(high))
     for j in range(x.size):
-        gx[j] = g * _exp((x[j] - high) - low)
-    gx[target] -= g
-
-
-# All rows: one after the other, or divided among the threads.
+        out[j] = g * _exp((x[j] - high) - low)
 
 
 @jit
-def _softmax_serial(out, x, rows, cols):
-    for i in range(rows):
-        _softmax_row(out[i * cols : (i + 1) * cols], x[i * cols : (i + 1) * cols])
-
-
-@jit(parallel=True)
-def _softmax_parallel(out, x, rows, cols):
-    for i in prange(rows):
-        _softmax_row(out[i * cols : (i + 1) * cols], x[i * cols : (i + 1) * cols])
-
-
-@jit
-def _softmax_backward_serial(gx, g, y, rows, cols):
-    for i in range(rows):
-        lo, hi = i * cols, (i + 1) * cols
-        _softmax_backward_row(gx[lo:hi], g[lo:hi], y[lo:hi])
-
-
-@jit(parallel=True)
-def _softmax_backward_parallel(gx, g, y, rows, cols):
-    for i in prange(rows):
-        lo, hi = i * cols, (i + 1) * cols
-        _softmax_backward_row(gx[lo:hi], g[lo:hi], y[lo:hi])
-
-
-@jit
-def _log_softmax_serial(out, x, rows, cols):
-    for i in range(rows):
-        _log_softmax_row(out[i * cols : (i + 1) * cols], x[i * cols : (i + 1) * cols])
-
-
-@jit(parallel=True)
-def _log_softmax_parallel(out, x, rows, cols):
-    for i in prange(rows):
-        _log_softmax_row(out[i * cols : (i + 1) * cols], x[i * cols : (i + 1) * cols])
-
-
-@jit
-def _log_softmax_backward_serial(gx, g, y, rows, cols):
-    for i in range(rows):
-        lo, hi = i * cols, (i + 1) * cols
-        _log_softmax_backward_row(gx[lo:hi], g[lo:hi], y[lo:hi])
-
-
-@jit(parallel=True)
-def _log_softmax_backward_parallel(gx, g, y, rows, cols):
-    for i in prange(rows):
-        lo, hi = i * cols, (i + 1) * cols
-        _log_softmax_backward_row(gx[lo:hi], g[lo:hi], y[lo:hi])
+def _logsumexp_backward_row(i, cols, gx, g, x, logsum):
+    _softmax_from_logsum(gx[i * cols : (i + 1) * cols], g[i], x[i * cols : (i + 1) * cols], logsum[i])
 
 
 @jit
@@ -287,49 +245,58 @@ def _first_bad_target(targets, cols, ignore_index):
 
 
 @jit
-def _cross_entropy_serial(losses, logsum, x, targets, rows, cols, ignore_index):
-    for i in range(rows):
-        losses[i], logsum[i] = 0.0, 0.0
-        if targets[i] != ignore_index:
-            losses[i], logsum[i] = _cross_entropy_row(x[i * cols : (i + 1) * cols], targets[i])
-
-
-@jit(parallel=True)
-def _cross_entropy_parallel(losses, logsum, x, targets, rows, cols, ignore_index):
-    for i in prange(rows):
-        losses[i], logsum[i] = 0.0, 0.0
-        if targets[i] != ignore_index:
-            losses[i], logsum[i] = _cross_entropy_row(x[i * cols : (i + 1) * cols], targets[i])
+def _cross_entropy_row(i, cols, losses, logsum, x, targets, ignore_index):
+    losses[i], logsum[i] = 0.0, 0.0
+    if targets[i] != ignore_index:
+        m, log_total = _logsum(x[i * cols : (i + 1) * cols])
+        losses[i] = (float64(m) - float64(x[i * cols + targets[i]])) + log_total
+        logsum[i] = float64(m) + log_total
 
 
 @jit
-def _cross_entropy_backward_serial(gx, g, x, logsum, targets, rows, cols, ignore_index):
-    step = 0 if g.size == 1 else 1
-    for i in range(rows):
-        lo, hi = i * cols, (i + 1) * cols
-        if targets[i] == ignore_index:
-            gx[lo:hi] = 0.0
-        else:
-            _cross_entropy_backward_row(gx[lo:hi], g[i * step], x[lo:hi], logsum[i], targets[i])
+def _cross_entropy_backward_row(i, cols, gx, g, x, logsum, targets, ignore_index):
+    lo, hi = i * cols, (i + 1) * cols
+    if targets[i] == ignore_index:
+        gx[lo:hi] = 0.0
+    else:
+        g_i = g[0] if g.size == 1 else g[i]
+        _softmax_from_logsum(gx[lo:hi], g_i, x[lo:hi], logsum[i])
+        gx[lo + targets[i]] -= g_i
 
 
-@jit(parallel=True)
-def _cross_entropy_backward_parallel(gx, g, x, logsum, targets, rows, cols, ignore_index):
-    step = 0 if g.size == 1 else 1
-    for i in prange(rows):
-        lo, hi = i * cols, (i + 1) * cols
-        if targets[i] == ignore_index:
-            gx[lo:hi] = 0.0
-        else:
-            _cross_entropy_backward_row(gx[lo:hi], g[i * step], x[lo:hi], logsum[i], targets[i])
+# All rows.
 
 
-_softmax_large = parallel(_softmax_parallel, _softmax_serial)
-_softmax_backward_large = parallel(_softmax_backward_parallel, _softmax_backward_serial)
-_log_softmax_large = parallel(_log_softmax_parallel, _log_softmax_serial)
-_log_softmax_backward_large = parallel(_log_softmax_backward_parallel, _log_softmax_backward_serial)
-_cross_entropy_large = parallel(_cross_entropy_parallel, _cross_entropy_serial)
-_cross_entropy_backward_large = parallel(_cross_entropy_backward_parallel, _cross_entropy_backward_serial)
+def over_rows(row: Any) -> Callable[..., None]:
+    """The function (rows, cols, *arrays) that calls row(i, cols, *arrays) for each i.
+
+    Below PARALLEL_FROM elements one row after the other, else divided among the threads. What either does to a row is
+    the same, so the number of threads does not show. (A kernel made by a closure: its code is found again in the next
+    process all the same, see cpu/jit.py.)
+    """
+
+    @jit
+    def in_turn(rows, cols, *arrays):
+        for i in range(rows):
+            row(i, cols, *arrays)
+
+    @jit(parallel=True)
+    def divided(rows, cols, *arrays):
+        for i in prange(rows):
+            row(i, cols, *arrays)
+
+    large = parallel(divided, in_turn)
+
+    def call(rows: int, cols: int, *arrays: Any) -> None:
+        (in_turn if rows * cols < PARALLEL_FROM else large)(rows, cols, *arrays)
+
+    return call
+
+
+_softmax, _softmax_backward = over_rows(_softmax_row), over_rows(_softmax_backward_row)
+_log_softmax, _log_softmax_backward = over_rows(_log_softmax_row), over_rows(_log_softmax_backward_row)
+_logsumexp, _logsumexp_backward = over_rows(_logsumexp_row), over_rows(_logsumexp_backward_row)
+_cross_entropy, _cross_entropy_backward = over_rows(_cross_entropy_row), over_rows(_cross_entropy_backward_row)
 
 
 # The interface.
@@ -344,12 +311,12 @@ def softmax(out: ndarray, x: ndarray, rows: int, cols: int) -> None:
     >>> out.round(6).tolist()
     [0.25, 0.75, 0.5, 0.5]
     """
-    (_softmax_serial if x.size < PARALLEL_FROM else _softmax_large)(out, x, rows, cols)
+    _softmax(rows, cols, out, x)
 
 
 def softmax_backward(gx: ndarray, g: ndarray, y: ndarray, rows: int, cols: int) -> None:
     """gx = y (g - Σ g y) in each row, y the result of `softmax`; all (rows * cols,), of one dtype."""
-    (_softmax_backward_serial if y.size < PARALLEL_FROM else _softmax_backward_large)(gx, g, y, rows, cols)
+    _softmax_backward(rows, cols, gx, g, y)
 
 
 def log_softmax(out: ndarray, x: ndarray, rows: int, cols: int) -> None:
@@ -361,23 +328,35 @@ def log_softmax(out: ndarray, x: ndarray, rows: int, cols: int) -> None:
     >>> out.round(4).tolist()
     [-1.3863, -1.3863, -1.3863, -1.3863]
     """
-    (_log_softmax_serial if x.size < PARALLEL_FROM else _log_softmax_large)(out, x, rows, cols)
+    _log_softmax(rows, cols, out, x)
 
 
 def log_softmax_backward(gx: ndarray, g: ndarray, y: ndarray, rows: int, cols: int) -> None:
     """gx = g - eʸ Σ g in each row, y the result of `log_softmax`; all (rows * cols,), of one dtype."""
-    kernel = _log_softmax_backward_serial if y.size < PARALLEL_FROM else _log_softmax_backward_large
-    kernel(gx, g, y, rows, cols)
+    _log_softmax_backward(rows, cols, gx, g, y)
+
+
+def logsumexp(out: ndarray, logsum: ndarray, x: ndarray, rows: int, cols: int) -> None:
+    """out[i] = log Σ e^x of row i: ±inf where the largest element is. `logsum`: the same in float64, for the backward.
+
+    out is (rows,), x is (rows * cols,), of one dtype; logsum is (rows,) of float64.
+
+    >>> import numpy as np
+    >>> out, logsum = np.empty(2), np.empty(2)
+    >>> logsumexp(out, logsum, np.array([1000.0, 1000.0, -np.inf, -np.inf]), 2, 2)
+    >>> out.round(4).tolist()
+    [1000.6931, -inf]
+    """
+    _logsumexp(rows, cols, out, logsum, x)
+
+
+def logsumexp_backward(gx: ndarray, g: ndarray, x: ndarray, logsum: ndarray, rows: int, cols: int) -> None:
+    """gx = g e^(x - logsum) in each row: g and logsum are (rows,), gx and x (rows * cols,)."""
+    _logsumexp_backward(rows, cols, gx, g, x, logsum)
 
 
 def cross_entropy(
-    losses: ndarray,
-    logsum: ndarray,
-    x: ndarray,
-    targets: ndarray,
-    rows: int,
-    cols: int,
-    ignore_index: int = -100,
+    losses: ndarray, logsum: ndarray, x: ndarray, targets: ndarray, rows: int, cols: int, ignore_index: int = -100
 ) -> int:
     """losses[i] = -log softmax(x[i])[targets[i]], 0 where targets[i] is `ignore_index`; logsum is for the
     backward.
@@ -397,8 +376,7 @@ def cross_entropy(
     """
     bad = _first_bad_target(targets, cols, ignore_index)
     if bad < 0:
-        kernel = _cross_entropy_serial if x.size < PARALLEL_FROM else _cross_entropy_large
-        kernel(losses, logsum, x, targets, rows, cols, ignore_index)
+        _cross_entropy(rows, cols, losses, logsum, x, targets, ignore_index)
     return bad
 
 
@@ -417,5 +395,4 @@ def cross_entropy_backward(
     g is (rows,), or (1,) for one cotangent that all rows share; the rest as `cross_entropy` took and wrote
     it.
     """
-    kernel = _cross_entropy_backward_serial if x.size < PARALLEL_FROM else _cross_entropy_backward_large
-    kernel(gx, g, x, logsum, targets, rows, cols, ignore_index)
+    _cross_entropy_backward(rows, cols, gx, g, x, logsum, targets, ignore_index)

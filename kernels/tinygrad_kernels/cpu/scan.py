@@ -1,0 +1,145 @@
+"""Scans: running sums, running products, and the recurrence that is the derivative of both.
+
+The problem. A cumulative sum writes every total on the way. Each needs the one before, so nothing runs side by side
+within a line; and a running float32 total rounds again at each step.
+
+The idea. One more step back, all three are one loop with another step:
+
+    cumsum       s_i = s_{i-1} + x_i
+    cumprod      s_i = s_{i-1} x_i
+    recurrence   s_i = a_i s_{i-1} + b_i       (backward: s_i = a_{i+1} s_{i+1} + b_i)
+
+All run in float64 (or int64), whatever the dtype of the arrays. A running sum also keeps its rounding error on the side
+(cpu/reduction.py), at no cost: the loop waits for the addition to s anyway, and the others fit in that wait.
+
+An axis of length n of a contiguous array has the layout (outer, n, after). One *line* is the n elements with the same
+place before and behind, `after` apart:
+
+    x (2, 3) along axis 0     (1, 2, 3)     lines x[0], x[3] | x[1], x[4] | x[2], x[5]
+    x (2, 3) along axis 1     (2, 3, 1)     lines x[0], x[1], x[2] | x[3], x[4], x[5]
+
+Threads share out the lines, never the elements of one: so the result does not depend on their number.
+
+Source: G. Blelloch, Prefix sums and their applications, 1990 (section 1.4: recurrences as scans).
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numba
+
+from .jit import jit
+from .reduction import add
+from .threads import PARALLEL_FROM, parallel
+
+TASK = 16  # lines that one thread takes at a time: neighbours, which share cache lines
+
+
+@jit
+def sum_lines(out, x, n, after, reverse, zero, first, last):
+    """Lines `first` to `last`. `zero` is 0.0 or 0, and with it the type of the totals."""
+    step = -after if reverse else after
+    for line in range(first, last):
+        at = line // after * n * after + line % after
+        at += (n - 1) * after if reverse else 0
+        high, low = zero, zero
+        for _ in range(n):
+            high, low = add(high, low, x[at])
+            out[at] = high + low if low == low else high
+            at += step
+
+
+@jit
+def product_lines(out, x, n, after, one, first, last):
+    for line in range(first, last):
+        at = line // after * n * after + line % after
+        total = one
+        for _ in range(n):
+            total *= x[at]
+            out[at] = total
+            at += after
+
+
+@jit
+def recurrence_lines(out, a, b, n, after, reverse, first, last):
+    step = -after if reverse else after
+    ahead = after if reverse else 0  # a_{i+1} on the way back
+    for line in range(first, last):
+        at = line // after * n * after + line % after
+        at += (n - 1) * after if reverse else 0
+        total = 0.0
+        for i in range(n):
+            total = b[at] + (a[at + ahead] * total if i > 0 else 0.0)
+            out[at] = total
+            at += step
+
+
+@jit
+def sum_serial(out, x, n, after, reverse, zero):
+    sum_lines(out, x, n, after, reverse, zero, 0, out.size // max(n, 1))
+
+
+@jit(parallel=True)
+def sum_parallel(out, x, n, after, reverse, zero):
+    lines = out.size // max(n, 1)
+    for task in numba.prange((lines + TASK - 1) // TASK):
+        sum_lines(out, x, n, after, reverse, zero, task * TASK, min((task + 1) * TASK, lines))
+
+
+@jit
+def product_serial(out, x, n, after, one):
+    product_lines(out, x, n, after, one, 0, out.size // max(n, 1))
+
+
+@jit(parallel=True)
+def product_parallel(out, x, n, after, one):
+    lines = out.size // max(n, 1)
+    for task in numba.prange((lines + TASK - 1) // TASK):
+        product_lines(out, x, n, after, one, task * TASK, min((task + 1) * TASK, lines))
+
+
+@jit
+def recurrence_serial(out, a, b, n, after, reverse):
+    recurrence_lines(out, a, b, n, after, reverse, 0, out.size // max(n, 1))
+
+
+@jit(parallel=True)
+def recurrence_parallel(out, a, b, n, after, reverse):
+    lines = out.size // max(n, 1)
+    for task in numba.prange((lines + TASK - 1) // TASK):
+        recurrence_lines(out, a, b, n, after, reverse, task * TASK, min((task + 1) * TASK, lines))
+
+
+_sum, _product = parallel(sum_parallel, sum_serial), parallel(product_parallel, product_serial)
+_recurrence = parallel(recurrence_parallel, recurrence_serial)
+
+
+def cumsum(out: Any, x: Any, n: int, after: int, reverse: bool) -> None:
+    """out = the sums of x up to and with each element (from each element on, if `reverse`), along lines of n.
+
+    Integers are added in int64, floats in float64.
+
+    >>> import numpy as np
+    >>> out = np.empty(6)
+    >>> cumsum(out, np.array([1.0, 2.0, 3.0, 4.0, 5.0, 6.0]), 3, 1, False)
+    >>> out
+    array([ 1.,  3.,  6.,  4.,  9., 15.])
+    """
+    zero = 0.0 if x.dtype.kind == "f" else 0
+    (_sum if _many_lines(out.size, n) else sum_serial)(out, x, n, after, reverse, zero)
+
+
+def cumprod(out: Any, x: Any, n: int, after: int) -> None:
+    """out = the products of x up to and with each element; in float64 or int64 until they are stored."""
+    one = 1.0 if x.dtype.kind == "f" else 1
+    (_product if _many_lines(out.size, n) else product_serial)(out, x, n, after, one)
+
+
+def recurrence(out: Any, a: Any, b: Any, n: int, after: int, reverse: bool) -> None:
+    """out_i = a_i out_{i-1} + b_i; with `reverse`, out_i = a_{i+1} out_{i+1} + b_i. Floats."""
+    (_recurrence if _many_lines(out.size, n) else recurrence_serial)(out, a, b, n, after, reverse)
+
+
+def _many_lines(size: int, n: int) -> bool:
+    return size >= PARALLEL_FROM and size // n > TASK
