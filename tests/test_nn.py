@@ -143,7 +143,7 @@ def test_the_tree_of_a_module():
     net = Net()
     assert [n for n, _ in net.named_parameters()] == [
         "scale", "first.weight", "first.bias", "blocks.0.weight", "blocks.0.bias", "blocks.1.weight", "blocks.1.bias",
-        "last.bias", "last.weight",
+        "last.weight", "last.bias",
     ]  # fmt: skip
     assert len(list(net.modules())) == 6 and len(net.blocks) == 2 and net.blocks[1] is list(net.blocks)[1]
     assert list(net.children()) == [net.first, net.blocks, net.last]

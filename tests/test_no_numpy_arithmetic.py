@@ -10,10 +10,12 @@ import pathlib
 import numpy as np
 import pytest
 import tinygrad_kernels
+from tinygrad_kernels.cpu import backend as cpu
 
 import tinygrad_edu as tg
 from tinygrad_edu.dtypes import BY_NAME, kind_of
 from tinygrad_edu.nn import functional as F
+from tinygrad_edu.ops import linalg
 from tinygrad_edu.ops.plan import OPERATIONS, apply
 
 METHODS = ("sum", "mean", "prod", "dot", "sort", "argsort", "max", "min", "argmax", "argmin", "cumsum", "any", "all",
@@ -58,13 +60,24 @@ def guarded(monkeypatch):
     for dtype in BY_NAME.values():
         kind = kind_of(dtype)
         monkeypatch.setattr(kind, "empty", lambda n, make=kind.empty: make(n).view(Guarded))
+    make_buffer = cpu.maker
+    monkeypatch.setattr(cpu, "maker", lambda dtype, n: lambda: make_buffer(dtype, n)().view(Guarded))
+    forget_plans()
 
     def make(array, requires_grad=False):
         x = tg.tensor(array)
         x.flat = x.flat.view(Guarded)
         return x.requires_grad_() if requires_grad else x
 
-    return make
+    yield make
+    forget_plans()
+
+
+def forget_plans():
+    """What is prepared keeps a function that makes its buffers."""
+    linalg._products.clear()
+    for operation in OPERATIONS.values():
+        operation.plans.clear()
 
 
 def test_the_guard_refuses():
@@ -81,11 +94,12 @@ def test_every_elementwise_operation(name, create_graph, guarded):
     operation = OPERATIONS[name]
     for shape in ((3, 4), (1, 70_000)):
         random = np.random.default_rng(0)
-        operands = [
-            guarded(random.uniform(0.1, 0.9, shape), name != "where" or k > 0) for k in range(operation.op.arity)
-        ]
-        if name == "where":
-            operands[0] = operands[0] > 0.5
+        operands = []
+        for operand, pull in zip(operation.forward.inputs, operation.pulls, strict=True):
+            x = guarded(random.uniform(0.1, 0.9, shape), pull is not None)
+            if operand in ("c", "condition"):
+                x = x > 0.5
+            operands.append(x if "f" in operation.op.kinds else (x * 10.0).long())
         out = apply(operation, *operands)
         strided = apply(operation, *(x.t() for x in operands))
         assert type(out.flat) is type(strided.flat) is Guarded
@@ -99,6 +113,13 @@ def programs():
         x = make(np.ones((3, 4, 5)), True)
         for dim in (None, 0, 1, (0, 2)):
             (x.sum(dim) * x.mean(dim)).sum().backward()
+            (x.amax(dim) * x.var(dim) + x.std(dim) + x.norm(3, dim)).sum().backward()
+            x.any(dim), x.all(dim), x.count_nonzero(dim)
+        for dim in (0, 1):
+            (x.max(dim).values + x.min(dim)[0] * x.prod(dim)).sum().backward()
+            (x.cumsum(dim) * x.cumprod(dim)).sum().backward()
+        (x.max() + x.min() + x.prod()).backward()
+        x.argmax(), x.argmin(1)
 
     def broadcasts(make):
         x, y = make(np.ones((300, 400)), True), make(np.ones((400,)), True)
@@ -129,6 +150,21 @@ def programs():
         (F.softmax(x, 1) * F.log_softmax(x, 0)).sum().backward()
         F.cross_entropy(x, make(np.array([0, 1, 2, 3, 4]))).backward()
 
+    def indices(make):
+        x, v = make(np.ones((4, 6)), True), make(np.ones((2, 6)))
+        rows, mask = tg.tensor([1, -1]), x > 0
+        y = x * 2.0
+        y[rows] = v
+        y[mask] = 0.5
+        (y[rows, rows].sum() + x[mask].sum() + x[:, rows].sum() + x.gather(0, tg.zeros(1, 6).long()).sum()).backward()
+        x.detach().index_add_(0, rows % 4, v).scatter_(1, rows.reshape(2, 1) % 4, 3.0).nonzero()
+        tg.cat([x, v]).flip(0).roll(1, 1).tril().repeat(2, 2).split(3)
+
+    def orders(make):
+        x = make(np.ones((4, 60)), True)
+        (x.sort(1)[0].sum() + x.topk(2)[0].sum() + x.median() + x.kthvalue(2, 0)[0].sum()).backward()
+        x.unique(return_inverse=True), tg.searchsorted(x[0], x), tg.bincount(x[0].long(), x[0])
+
     def training(make):
         model = tg.nn.Sequential(tg.nn.Linear(3, 4), tg.nn.Tanh(), tg.nn.Linear(4, 1), tg.nn.Sigmoid())
         x, t = make(np.ones((8, 3), np.float32)), make(np.zeros((8, 1), np.float32))
@@ -142,7 +178,7 @@ def programs():
     def random(make):
         tg.rand(5), tg.randn(100), tg.randint(3, (4,)), tg.randperm(10)
 
-    return [reductions, broadcasts, products, views, in_place, rows, training, random]
+    return [reductions, broadcasts, products, views, in_place, rows, indices, orders, training, random]
 
 
 @pytest.mark.parametrize("program", programs(), ids=lambda p: p.__name__)

@@ -92,7 +92,7 @@ def test_a_comparison_is_shown_without_a_derivative():
     ("op", "message"),
     [
         ("sigmiod", "'sigmiod' is not an elementwise operation; did you mean 'sigmoid'"),
-        ("zzz", "there are \\['add'"),
+        ("zzz", "there are \\['abs'"),
         (3.0, "3.0 is not an elementwise operation"),
         (tg.matmul, "'matmul' is not an elementwise operation"),
     ],

@@ -23,6 +23,14 @@ __version__ = "0.1.0"
 __all__ = ["Value", "__version__"]
 
 
+LATER = {
+    "draw": "drawing",
+    "show": "showing",
+    "is_anomaly_enabled": "autograd",
+}  # loaded when asked for, by their module
+ROOMS = ("autograd", "nn", "optim")
+
+
 def __getattr__(name: str) -> Any:
     """Look a name up in face.py, the list of everything public."""
     if name.startswith("__"):
@@ -30,6 +38,9 @@ def __getattr__(name: str) -> Any:
     from importlib import import_module
     from importlib.util import find_spec
 
+    if name in LATER:
+        globals()[name] = getattr(import_module(f".{LATER[name]}", __name__), name)
+        return globals()[name]
     if find_spec(f"{__name__}.{name}") is not None:
         return import_module(f".{name}", __name__)
     face = import_module(".face", __name__)
@@ -37,7 +48,9 @@ def __getattr__(name: str) -> Any:
     if name not in names:
         from .hints import closest
 
-        raise AttributeError(f"module 'tinygrad_edu' has no attribute '{name}'{closest(name, names)}")
+        raise AttributeError(
+            f"module 'tinygrad_edu' has no attribute '{name}'{closest(name, [*names, *LATER, *ROOMS])}"
+        )
     globals().update(names)
     return names[name]
 
@@ -45,4 +58,4 @@ def __getattr__(name: str) -> Any:
 def __dir__() -> list[str]:
     from . import face
 
-    return sorted({*globals(), *(n for n in vars(face) if not n.startswith("_"))})
+    return sorted({*globals(), *LATER, *ROOMS, *(n for n in vars(face) if not n.startswith("_"))})

@@ -17,9 +17,10 @@ import numpy as np
 from . import dtypes
 from .dtypes import BY_NUMPY, Kind, as_device, as_dtype, bool_, default_float, int64, kind_of
 from .hints import hinted
+from .ops.conversion import from_array
 from .ops.shape import copy, shape_arguments
 from .ops.strides import Size
-from .tensors import Tensor, from_array
+from .tensors import Tensor
 
 
 @hinted
@@ -114,7 +115,7 @@ def from_numpy(array: np.ndarray) -> Tensor:
         raise ValueError("from_numpy(): negative or fractional strides are not supported; pass array.copy()")
     reach = sum((n - 1) * s for n, s in zip(array.shape, steps, strict=True)) + 1
     x = Tensor(None, Size(array.shape), kind)
-    x.view = (np.lib.stride_tricks.as_strided(array, (reach,), (array.itemsize,)), 0, steps)
+    x.region = (np.lib.stride_tricks.as_strided(array, (reach,), (array.itemsize,)), 0, steps, None)
     return x
 
 

@@ -109,7 +109,7 @@ def value_boxes(x: Value) -> list[Box]:
 
 def tensor_boxes(x: Any) -> list[Box]:
     """One box for each node that the tensor x depends on, operands first."""
-    from .graph import Leaf, Retained
+    from .hooks import kept_gradient
     from .ops.plan import ElementwiseNode
     from .tensors import Tensor
 
@@ -130,8 +130,8 @@ def tensor_boxes(x: Any) -> list[Box]:
                 known.setdefault(saved.node, saved)
     boxes = []
     for node in nodes:
-        leaf = isinstance(node, Leaf)
-        lines = ["leaf" if leaf else "retain_grad" if isinstance(node, Retained) else node.name()]
+        leaf = node.leaf
+        lines = ["leaf" if leaf else node.name()]
         if node in known:
             lines += described(known[node])
         elif node in sizes:
@@ -142,8 +142,9 @@ def tensor_boxes(x: Any) -> list[Box]:
                 lines.append(f"{name} {number(saved)}")
             elif saved.node is None:
                 lines.append(f"{name} {brief(saved)}")
-        if isinstance(node, Leaf | Retained):
-            lines.append("grad None" if node.grad is None else f"grad {brief(node.grad)}")
+        if leaf or (node.watched and node.extras.retains):
+            g = kept_gradient(node)
+            lines.append("grad None" if g is None else f"grad {brief(g)}")
         boxes.append(Box(lines, [number_of[p] for p in node.parents if p is not None], leaf))
     return boxes
 

@@ -58,6 +58,26 @@ BY_NUMPY = {d.numpy: d for d in BY_NAME.values()}
 default_float = float32
 
 
+class MissingDtype:
+    """A dtype of PyTorch's that there are no kernels for: a name, and a TypeError where it is used."""
+
+    __slots__ = ("name", "instead")
+
+    def __init__(self, name: str, instead: str) -> None:
+        self.name, self.instead = name, instead
+
+    def __repr__(self) -> str:
+        return f"torch.{self.name}"
+
+    def refusal(self) -> TypeError:
+        return TypeError(f"{self} is a name only: there are no kernels for it here. Use {self.instead} instead")
+
+
+float16, bfloat16 = MissingDtype("float16", "float32"), MissingDtype("bfloat16", "float32")
+complex64 = MissingDtype("complex64", "two float32 tensors")
+complex128 = MissingDtype("complex128", "two float64 tensors")
+
+
 class device:
     """Where a tensor lives: `device('cpu')` or `device('cuda')`."""
 
@@ -130,6 +150,8 @@ def as_dtype(given: Any) -> dtype:
         return given
     if given is None:
         return default_float
+    if isinstance(given, MissingDtype):
+        raise given.refusal()
     raise TypeError(f"dtype must be a dtype such as float32, not {given!r}")
 
 

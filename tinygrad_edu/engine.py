@@ -13,6 +13,8 @@ A *node* has
     release()            forget what was saved for `pull`
     fresh                are the results of `pull` new buffers that nobody else holds (g itself always excepted)?
     receive(g, owned)    of a node without parents (a leaf): add a cotangent to its gradient
+    watched, notice(g)   does somebody want to see (and perhaps replace) the whole cotangent before `pull` does?
+    leaf                 is it a leaf? (one that is watched is visited like any node, so that it has its sum first)
 
 Source: S. Linnainmaa, The representation of the cumulative rounding error of an algorithm as a Taylor expansion,
 1970; A. B. Kahn, Topological sorting of large networks, CACM 5(11), 1962.
@@ -34,6 +36,8 @@ class Scratch:
     waiting: int  # how many consumers are not done yet
     arrived: Any  # the sum of the cotangents so far
     owned: bool  # does nobody else hold that sum? (set with it)
+
+    watched = leaf = False
 
 
 class Walk:
@@ -143,8 +147,13 @@ def backward(
                 g = starting.pop(node) if g is None else g + starting.pop(node)
             if g is None:  # all its consumers had None for it
                 continue
-            if capture is not None and node in capture:
-                capture[node] = g
+            if node.watched:
+                g = node.notice(g, graph)
+            if capture is not None:
+                if node in capture:
+                    capture[node] = g
+                if node.leaf:
+                    continue
             cotangents = node.pull(g, graph)
             if watch is not None:
                 watch(node, g, cotangents)

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from . import autograd, nn, optim
-from .autograd import enable_grad, is_grad_enabled, no_grad, set_grad_enabled
+from typing import TYPE_CHECKING
+
 from .creation import (
     arange,
     empty,
@@ -18,56 +18,196 @@ from .creation import (
     zeros,
     zeros_like,
 )
-from .drawing import draw
+from .dtypes import (
+    bfloat16,
+    complex64,
+    complex128,
+    device,
+    dtype,
+    float16,
+    float32,
+    float64,
+    int8,
+    int16,
+    int32,
+    int64,
+    uint8,
+)
 from .dtypes import bool_ as bool
-from .dtypes import device, dtype, float32, float64, int8, int16, int32, int64, uint8
+from .dtypes import complex64 as cfloat
+from .dtypes import complex128 as cdouble
+from .dtypes import float16 as half
 from .dtypes import float32 as float
 from .dtypes import float64 as double
+from .dtypes import int16 as short
 from .dtypes import int32 as int
 from .dtypes import int64 as long
 from .functions import (
+    abs,
+    acos,
+    acosh,
     add,
+    addcdiv,
+    addcmul,
+    all,
+    amax,
+    amin,
+    any,
+    argmax,
+    argmin,
+    argsort,
+    asin,
+    asinh,
+    atan,
+    atan2,
+    atanh,
+    bincount,
+    bitwise_and,
+    bitwise_left_shift,
+    bitwise_not,
+    bitwise_or,
+    bitwise_right_shift,
+    bitwise_xor,
+    broadcast_to,
+    ceil,
+    chunk,
+    clamp,
+    clamp_max,
+    clamp_min,
+    clip,
     clone,
+    copysign,
     cos,
+    cosh,
+    count_nonzero,
+    cumprod,
+    cumsum,
     detach,
     div,
     eq,
+    erf,
+    erfc,
     exp,
+    exp2,
+    expm1,
     flatten,
+    flip,
+    floor,
+    floor_divide,
+    fmod,
+    frac,
+    gather,
     ge,
     gt,
+    index_add,
+    index_copy,
+    index_fill,
+    index_put,
+    index_select,
     is_tensor,
+    isclose,
+    isfinite,
+    isinf,
+    isnan,
+    kthvalue,
     le,
+    lerp,
     log,
+    log1p,
+    log2,
+    log10,
+    logaddexp,
+    logical_and,
+    logical_not,
+    logical_or,
+    logical_xor,
+    logsumexp,
     lt,
+    masked_fill,
+    masked_select,
     matmul,
+    max,
+    maximum,
     mean,
+    median,
+    min,
+    minimum,
     mm,
+    movedim,
     mul,
+    nan_to_num,
+    narrow,
     ne,
     neg,
+    nonzero,
+    norm,
     numel,
     permute,
     pow,
+    prod,
+    ravel,
+    reciprocal,
     relu,
+    remainder,
     reshape,
+    roll,
+    round,
+    rsqrt,
+    scatter,
+    scatter_add,
+    select,
     sigmoid,
+    sign,
     sin,
+    sinh,
+    sort,
+    split,
     sqrt,
     square,
     squeeze,
+    std,
     sub,
     sum,
+    swapaxes,
     t,
+    take,
+    take_along_dim,
+    tan,
     tanh,
+    tile,
+    topk,
     transpose,
+    tril,
+    triu,
+    trunc,
+    unbind,
+    unflatten,
+    unique,
     unsqueeze,
+    var,
 )
+from .graph import (
+    enable_grad,
+    inference_mode,
+    is_grad_enabled,
+    is_inference_mode_enabled,
+    no_grad,
+    set_grad_enabled,
+)
+from .ops.activations import celu, selu
 from .ops.elementwise import where
+from .ops.joining import cat, hstack, stack, vstack
+from .ops.sorting import searchsorted
+from .ops.statistics import std_mean, var_mean
 from .ops.strides import Size
 from .printing import set_printoptions
 from .random import Generator, initial_seed, manual_seed, rand, randint, randn, randperm, seed
-from .showing import show
 from .tensors import Tensor
 from .threads import get_num_threads, set_num_threads
 from .value import Value
+
+if TYPE_CHECKING:  # loaded when first asked for: see __init__.py
+    from . import autograd, nn, optim
+    from .autograd import is_anomaly_enabled
+    from .drawing import draw
+    from .showing import show

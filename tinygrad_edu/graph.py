@@ -11,6 +11,10 @@ A node also keeps what its derivative will need: operands, or its own result. So
 meantime, and then the gradient would silently be wrong. So the memory of a tensor counts its changes in a
 *version*, a node remembers the versions it saw, and refuses to differentiate when it finds others.
 
+Tensors on the same memory form a family: a *base* and its views. When one of them is changed in place and the change is
+recorded, the elements of all of them have a new history (ops/in_place.py tells how they get it), so the family keeps
+a list of the views.
+
 Source: A. Paszke et al., Automatic differentiation in PyTorch, NIPS 2017 workshop, section 3 (in-place operations).
 """
 
@@ -19,6 +23,8 @@ from __future__ import annotations
 import threading
 import weakref
 from collections.abc import Callable
+from functools import wraps
+from inspect import isgeneratorfunction
 from typing import TYPE_CHECKING, Any
 
 from .engine import Scratch
@@ -28,9 +34,11 @@ if TYPE_CHECKING:
 
 
 class Mode(threading.local):
-    """Per thread: are operations recorded?"""
+    """Per thread: are operations recorded? Are we in inference_mode(), in detect_anomaly()?"""
 
     grad = True
+    inference = False
+    anomaly = False
 
 
 mode = Mode()
@@ -39,13 +47,17 @@ mode = Mode()
 class Node(Scratch):
     """An operation in the graph. The engine's protocol is in engine.py; a subclass says what `pull` does.
 
-    `fresh` is False where pull may hand out memory that others hold (a view of g, say).
+    `fresh` is False where pull may hand out memory that others hold (a view of g, say). `extras` is set only for nodes
+    that somebody watches (hooks.py), `place` only by detect_anomaly (autograd/anomaly.py): slots that are not filled
+    cost no time.
     """
 
-    __slots__ = ("parents",)
+    __slots__ = ("parents", "extras", "place")
     fresh = True
 
     parents: tuple[Node | None, ...]
+    extras: Any
+    place: str
 
     def __init__(self, parents: tuple[Node | None, ...] = ()) -> None:
         self.walk = None
@@ -61,7 +73,7 @@ class Node(Scratch):
         """Forget what was saved. Nothing to do for a node that saves no tensors."""
 
     def name(self) -> str:
-        return f"{type(self).__name__}0"
+        return f"{type(self).__name__.removeprefix('Watched')}0"
 
     @property
     def next_functions(self) -> tuple:
@@ -76,6 +88,7 @@ class Leaf(Node):
     """The end of a path: a tensor made by the user, whose gradient is kept."""
 
     __slots__ = ("grad",)
+    leaf = True
 
     grad: Tensor | None
 
@@ -97,66 +110,67 @@ class Leaf(Node):
         return "AccumulateGrad"
 
 
-class Retained(Node):
-    """Sits between a tensor and the node that made it, and keeps the gradient that passes: `retain_grad()`."""
-
-    __slots__ = ("grad",)
-    fresh = False
-
-    def __init__(self, node: Node) -> None:
-        self.walk = None
-        self.parents = (node,)
-        self.grad: Tensor | None = None
-
-    def pull(self, g: Tensor, graph: bool) -> tuple[Tensor]:
-        self.grad = g if graph else g.clone()
-        return (g,)
-
-    def name(self) -> str:
-        assert self.parents[0] is not None
-        return self.parents[0].name()
-
-
-class Stale(Node):
-    """The node of a tensor whose memory was changed in place through another tensor that shares it."""
-
-    __slots__ = ("change",)
-
-    def __init__(self, node: Node | None, change: str) -> None:
-        self.walk = None
-        self.parents = (node,)
-        self.change = change
-
-    def pull(self, g: Tensor, graph: bool) -> tuple:
-        raise RuntimeError(
-            f"this tensor shares memory with one that was changed in place by '{self.change}' after both were made, "
-            "so its gradient is not known. Make the view again after the change, or change a clone()"
-        )
-
-
 class Shared:
-    """What tensors on the same memory have in common: the count of changes in place, and who they are."""
+    """What a family of tensors on the same memory has in common: the count of changes in place, and who they are."""
 
-    __slots__ = ("version", "tensors", "limit")
+    __slots__ = ("version", "views", "limit")
 
-    def __init__(self, first: Tensor) -> None:
+    def __init__(self) -> None:
         self.version = 0
-        self.tensors: list[weakref.ref[Tensor]] = [weakref.ref(first)]
+        self.views: list[weakref.ref[Tensor]] = []
         self.limit = 8
 
     def add(self, view: Tensor) -> None:
-        """One more tensor on this memory. Those that are gone are dropped each time the list has doubled."""
-        self.tensors.append(weakref.ref(view))
-        if len(self.tensors) > self.limit:
-            self.tensors = [t for t in self.tensors if t() is not None]
-            self.limit = 2 * len(self.tensors) + 8
+        """One more view of this memory. Those that are gone are dropped each time the list has doubled."""
+        self.views.append(weakref.ref(view))
+        if len(self.views) > self.limit:
+            self.views = [t for t in self.views if t() is not None]
+            self.limit = 2 * len(self.views) + 8
+
+    @property
+    def memory(self) -> Shared:
+        """Stands for the memory itself: the same object for all families on it."""
+        return self
+
+
+class Detached(Shared):
+    """The family of a detached tensor: a history of its own, on memory whose changes are counted elsewhere."""
+
+    __slots__ = ("origin",)
+
+    def __init__(self, origin: Shared) -> None:
+        self.origin = origin.memory
+        self.views, self.limit = [], 8
+
+    @property
+    def memory(self) -> Shared:
+        return self.origin
+
+    @property
+    def version(self) -> int:
+        return self.origin.version
+
+    @version.setter
+    def version(self, version: int) -> None:
+        self.origin.version = version
 
 
 def share(x: Tensor) -> Shared:
     """The record of x's memory. It is made when first needed: most tensors are never viewed or changed."""
     if x.shared is None:
-        x.shared = Shared(x)
+        x.shared = Shared()
     return x.shared
+
+
+def same_memory(x: Tensor, y: Tensor) -> bool:
+    """May a change of x show in y? (Views of one buffer count, whether or not they overlap.)"""
+    return x is y or (x.shared is not None and y.shared is not None and x.shared.memory is y.shared.memory)
+
+
+def base_of(x: Tensor) -> Tensor:
+    """The tensor that x is a view of; x itself if it is none."""
+    found = x.region[3] if x.shared is not None and x.region is not None else None
+    return x if found is None else found
 
 
 def changed(what: str) -> RuntimeError:
@@ -175,31 +189,79 @@ def freed(node: Node) -> RuntimeError:
 
 
 class set_grad_enabled:
-    """Switch recording on or off, for a `with` block or (as a decorator) for a function."""
+    """Switch recording on or off: at once, until the end of a `with` block, or (as a decorator) inside a function.
 
-    def __init__(self, enabled: bool) -> None:
-        self.enabled = enabled
-        self.before: list[bool] = []
+    >>> import tinygrad_edu as tg
+    >>> with tg.set_grad_enabled(False):
+    ...     tg.is_grad_enabled()
+    False
+    """
+
+    def __init__(self, mode_: bool) -> None:
+        self.enabled, self.before = mode_, mode.grad
+        mode.grad = mode_
 
     def __enter__(self) -> None:
-        self.before.append(mode.grad)
         mode.grad = self.enabled
 
     def __exit__(self, *error: object) -> None:
-        mode.grad = self.before.pop()
+        mode.grad = self.before
 
     def __call__(self, function: Callable) -> Callable:
-        from functools import wraps
+        mode.grad = self.before
+        return within(lambda: set_grad_enabled(self.enabled), function)
+
+
+def within(block: Callable[[], Any], function: Callable) -> Callable:
+    """`function`, each call of it (or, of a generator, each step) inside a fresh `with block():`."""
+    if isgeneratorfunction(function):
 
         @wraps(function)
-        def wrapped(*args: Any, **kwargs: Any) -> Any:
-            with set_grad_enabled(self.enabled):
-                return function(*args, **kwargs)
+        def generator(*args: Any, **kwargs: Any) -> Any:
+            with block():
+                steps = function(*args, **kwargs)
+            answer = None
+            while True:
+                try:
+                    with block():
+                        found = steps.send(answer)
+                except StopIteration as end:
+                    return end.value
+                answer = yield found
 
-        return wrapped
+        return generator
+
+    @wraps(function)
+    def wrapped(*args: Any, **kwargs: Any) -> Any:
+        with block():
+            return function(*args, **kwargs)
+
+    return wrapped
 
 
-class no_grad(set_grad_enabled):
+class Block:
+    """A `with` block, or a decorator (with or without brackets), inside which recording is on or off."""
+
+    enabled: bool
+
+    def __init__(self) -> None:
+        self.before: list[tuple[bool, bool]] = []
+
+    def __new__(cls, function: Callable | None = None) -> Any:
+        return super().__new__(cls) if function is None else within(cls, function)
+
+    def __enter__(self) -> None:
+        self.before.append((mode.grad, mode.inference))
+        mode.grad = self.enabled
+
+    def __exit__(self, *error: object) -> None:
+        mode.grad, mode.inference = self.before.pop()
+
+    def __call__(self, function: Callable) -> Callable:
+        return within(type(self), function)
+
+
+class no_grad(Block):
     """Inside, operations leave no graph.
 
     >>> import tinygrad_edu as tg
@@ -210,24 +272,46 @@ class no_grad(set_grad_enabled):
     tensor([0.5000, 1.5000], requires_grad=True)
     """
 
-    def __init__(self, function: Callable | None = None) -> None:
-        super().__init__(False)
-
-    def __new__(cls, function: Callable | None = None) -> Any:
-        instance = super().__new__(cls)
-        if function is None:
-            return instance
-        instance.__init__()  # type: ignore[misc]
-        return instance(function)  # used as a bare decorator: @no_grad
+    enabled = False
 
 
-class enable_grad(set_grad_enabled):
+class enable_grad(Block):
     """Inside, operations leave a graph, also within no_grad()."""
 
-    def __init__(self) -> None:
-        super().__init__(True)
+    enabled = True
+
+
+class inference_mode(Block):
+    """Inside, operations leave no graph: for code that only predicts.
+
+    PyTorch also marks what is made inside, and refuses to use it in a graph later; here it is an ordinary tensor.
+    """
+
+    enabled = False
+
+    def __new__(cls, mode: Any = True) -> Any:
+        if callable(mode):
+            return within(cls, mode)
+        return super().__new__(cls)
+
+    def __init__(self, mode: bool = True) -> None:
+        super().__init__()
+        self.wanted = mode
+
+    def __enter__(self) -> None:
+        self.before.append((mode.grad, mode.inference))
+        if self.wanted:
+            mode.grad, mode.inference = False, True
+
+    def __call__(self, function: Callable) -> Callable:
+        return within(lambda: inference_mode(self.wanted), function)
 
 
 def is_grad_enabled() -> bool:
     """Are operations recorded, here and now?"""
     return mode.grad
+
+
+def is_inference_mode_enabled() -> bool:
+    """Are we inside inference_mode()?"""
+    return mode.inference

@@ -18,9 +18,10 @@ def closest(name: str, known: Iterable[str]) -> str:
     >>> closest("lineer", ["linear", "relu"])
     "; did you mean 'linear'?"
     """
-    found = get_close_matches(name, list(known), n=1, cutoff=0.6)
+    others = [k for k in known if k != name]
+    found = get_close_matches(name, others, n=1, cutoff=0.6)
     if not found:
-        found = [k for k in known if k.lower() == name.lower()][:1]
+        found = [k for k in others if k.lower() == name.lower()][:1]
     return f"; did you mean '{found[0]}'?" if found else ""
 
 

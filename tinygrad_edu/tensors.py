@@ -7,7 +7,7 @@ each operation is a compiled loop.
     shape     how many elements along each axis
     kind      dtype, device, and the backend that computes there
     node      the end of its graph: None, a Leaf (made by the user, requires a gradient), or an operation
-    view      for a strided view only: (buffer, offset, strides), in elements
+    region    for a view: (buffer, offset, strides, base): where it lies in the memory of the tensor it is a view of
     shared    a record shared by all tensors on the same memory, made when the first view or in-place change is
 
 Most tensors are contiguous, so their one array goes to a kernel as it is. Everything else about layout is in
@@ -19,31 +19,55 @@ learning library, NeurIPS 2019.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import sys
 from math import prod
 from typing import Any
 
-import numpy as np
-
 from . import dtypes, engine
 from .dtypes import Kind
-from .graph import Leaf, Node, Retained, mode, set_grad_enabled, share
+from .graph import Detached, Leaf, Node, base_of, mode, no_grad, share
 from .hints import closest
-from .ops import elementwise, in_place, indexing, launch, linalg, plan, reduction, rows, shape
+from .hooks import RemovableHandle, kept_gradient, register_hook, retain
+from .ops.advanced import AdvancedMethods
+from .ops.conversion import ConversionMethods
+from .ops.elementary import ElementaryMethods
 from .ops.elementwise import ElementwiseMethods
+from .ops.extrema import ExtremaMethods
+from .ops.gathering import GatheringMethods
+from .ops.in_place import InPlaceMethods
 from .ops.indexing import IndexingMethods
+from .ops.joining import JoiningMethods
 from .ops.linalg import LinalgMethods
 from .ops.reduction import ReductionMethods
+from .ops.rows import RowMethods
+from .ops.scan import ScanMethods
 from .ops.shape import ShapeMethods
-from .ops.strides import Size, contiguous_strides
+from .ops.sorting import SortingMethods
+from .ops.statistics import StatisticsMethods
+from .ops.strides import contiguous_strides
 
-KEEPS_GRADIENT = (Leaf, Retained)
 
-
-class Tensor(ElementwiseMethods, ReductionMethods, ShapeMethods, IndexingMethods, LinalgMethods):
+class Tensor(
+    ConversionMethods,
+    ElementwiseMethods,
+    ElementaryMethods,
+    InPlaceMethods,
+    ReductionMethods,
+    ExtremaMethods,
+    ScanMethods,
+    StatisticsMethods,
+    ShapeMethods,
+    IndexingMethods,
+    LinalgMethods,
+    AdvancedMethods,
+    GatheringMethods,
+    JoiningMethods,
+    SortingMethods,
+    RowMethods,
+):
     """An array with a gradient. Make one with `tensor`, `zeros`, `rand`, ...; the constructor is for operations."""
 
-    __slots__ = ("flat", "shape", "kind", "node", "view", "shared", "__weakref__")
+    __slots__ = ("flat", "shape", "kind", "node", "region", "shared", "__weakref__")
     __hash__ = object.__hash__  # by identity: == compares elements
     __array_priority__ = 1000  # NumPy leaves `array + tensor` to the tensor, which refuses it with a message
 
@@ -51,7 +75,7 @@ class Tensor(ElementwiseMethods, ReductionMethods, ShapeMethods, IndexingMethods
     shape: tuple[int, ...]
     kind: Kind
     node: Any  # Node | None
-    view: Any
+    region: Any
     shared: Any
 
     def __init__(self, flat: Any, shape: tuple[int, ...], kind: Kind, node: Node | None = None) -> None:
@@ -59,7 +83,7 @@ class Tensor(ElementwiseMethods, ReductionMethods, ShapeMethods, IndexingMethods
         self.shape = shape
         self.kind = kind
         self.node = node
-        self.view = None
+        self.region = None
         self.shared = None
 
     def __getattr__(self, name: str) -> Any:  # called only where the usual look-up found nothing
@@ -94,7 +118,7 @@ class Tensor(ElementwiseMethods, ReductionMethods, ShapeMethods, IndexingMethods
 
     def stride(self, dim: int | None = None) -> Any:
         """How many elements further in memory the next one along each axis (or along one) is."""
-        strides = contiguous_strides(self.shape) if self.flat is not None else self.view[2]
+        strides = contiguous_strides(self.shape) if self.flat is not None else self.region[2]
         return strides if dim is None else strides[dim]
 
     def is_contiguous(self) -> bool:
@@ -102,11 +126,13 @@ class Tensor(ElementwiseMethods, ReductionMethods, ShapeMethods, IndexingMethods
         return self.flat is not None
 
     def is_view(self) -> bool:
-        """Was this tensor made as a view of another one that is still alive?"""
-        if self.shared is None:
-            return False
-        first = self.shared.tensors[0]()
-        return first is not self
+        """Was this tensor made as a view of another one?"""
+        return base_of(self) is not self
+
+    @property
+    def _version(self) -> int:
+        """How often the memory has been changed in place."""
+        return 0 if self.shared is None else self.shared.version
 
     def is_floating_point(self) -> bool:
         return self.kind.dtype.is_floating_point
@@ -143,7 +169,7 @@ class Tensor(ElementwiseMethods, ReductionMethods, ShapeMethods, IndexingMethods
     @property
     def is_leaf(self) -> bool:
         """Was it made by the user (and not by a recorded operation)?"""
-        return self.node is None or type(self.node) is Leaf
+        return self.node is None or self.node.leaf
 
     @property
     def grad_fn(self) -> Node | None:
@@ -153,7 +179,7 @@ class Tensor(ElementwiseMethods, ReductionMethods, ShapeMethods, IndexingMethods
     @property
     def grad(self) -> Tensor | None:
         """The gradient, after a backward pass: of leaves, and of tensors that asked for it by retain_grad()."""
-        return self.node.grad if isinstance(self.node, KEEPS_GRADIENT) else None
+        return None if self.node is None else kept_gradient(self.node)
 
     @grad.setter
     def grad(self, value: Tensor | None) -> None:
@@ -165,18 +191,37 @@ class Tensor(ElementwiseMethods, ReductionMethods, ShapeMethods, IndexingMethods
                     f"assigned grad has data of a different size: {list(value.shape)} for a tensor of "
                     f"{list(self.shape)}"
                 )
-        if not isinstance(self.node, KEEPS_GRADIENT):
+        if self.node is None or not (self.node.leaf or self.node.watched):
             if value is None:
                 return
             raise RuntimeError("only a leaf that requires a gradient has one to assign: call requires_grad_() first")
-        self.node.grad = value
+        (self.node if self.node.leaf else self.node.extras).grad = value
 
     def retain_grad(self) -> None:
         """Keep the gradient of this tensor, which is not a leaf, in `grad` too."""
         if self.node is None:
             raise RuntimeError("can't retain_grad on Tensor that has requires_grad=False")
-        if not isinstance(self.node, KEEPS_GRADIENT):
-            self.node = Retained(self.node)
+        if not self.node.leaf:
+            retain(self.node)
+
+    @property
+    def retains_grad(self) -> Any:
+        """Does this tensor, which is not a leaf, keep its gradient?"""
+        return not self.is_leaf and self.node.watched and self.node.extras.retains
+
+    def register_hook(self, hook: Any) -> RemovableHandle:
+        """Call `hook(gradient)` when the gradient of this tensor is complete; what it returns (a Tensor) replaces it.
+
+        >>> import tinygrad_edu as tg
+        >>> x = tg.ones(2, requires_grad=True)
+        >>> handle = x.register_hook(lambda g: g * 10.0)
+        >>> (3.0 * x).sum().backward()
+        >>> x.grad
+        tensor([30., 30.])
+        """
+        if self.node is None:
+            raise RuntimeError("cannot register a hook on a tensor that doesn't require gradient")
+        return register_hook(self.node, hook)
 
     def backward(
         self,
@@ -203,6 +248,8 @@ class Tensor(ElementwiseMethods, ReductionMethods, ShapeMethods, IndexingMethods
             from .showing import print_step
 
             watch = print_step
+        elif mode.anomaly:
+            from .autograd.anomaly import check_backward as watch
         retain = create_graph if retain_graph is None else retain_graph
         seed = starting_gradient(self, gradient)
         before, mode.grad = mode.grad, create_graph
@@ -214,9 +261,17 @@ class Tensor(ElementwiseMethods, ReductionMethods, ShapeMethods, IndexingMethods
     def detach(self) -> Tensor:
         """The same memory, outside the graph."""
         other = Tensor(self.flat, self.shape, self.kind)
-        other.view = self.view
-        other.shared = share(self)  # counted with the rest, but not listed: changes of its history do not concern it
+        if self.region is not None:
+            other.region = (*self.region[:3], None)
+        other.shared = Detached(share(self))
         return other
+
+    def detach_(self) -> Tensor:
+        """Take this tensor out of the graph that made it: it becomes a leaf."""
+        if self.is_view():
+            raise RuntimeError("Can't detach views in-place. Use detach() instead.")
+        self.node = None
+        return self
 
     @property
     def data(self) -> Tensor:
@@ -225,121 +280,13 @@ class Tensor(ElementwiseMethods, ReductionMethods, ShapeMethods, IndexingMethods
 
     @data.setter
     def data(self, value: Tensor) -> None:
-        with set_grad_enabled(False):
-            self[...] = value
-
-    # To and from Python and NumPy.
-    def item(self) -> Any:
-        """The one element, as a Python number."""
-        if prod(self.shape) != 1:
-            raise RuntimeError(
-                f"a Tensor with {self.numel()} elements cannot be converted to Scalar; use .tolist() or .numpy()"
-            )
-        buffer, at = (self.flat, 0) if self.flat is not None else self.view[:2]
-        return self.kind.backend.to_numpy(buffer[at : at + 1]).item()
-
-    def numpy(self) -> np.ndarray:
-        """A NumPy array on the same memory. RuntimeError for a tensor that requires a gradient."""
-        if self.node is not None:
-            raise RuntimeError("Can't call numpy() on Tensor that requires grad. Use tensor.detach().numpy() instead.")
-        if self.kind.device.type != "cpu":
-            raise TypeError(
-                f"can't convert {self.kind.device} device type tensor to numpy. Use Tensor.cpu() to copy the tensor "
-                "to host memory first."
-            )
-        share(self)
-        return as_array(self)
-
-    def __array__(self, dtype: Any = None, copy: bool | None = None) -> np.ndarray:
-        array = self.numpy()
-        return array if dtype is None else array.astype(dtype)
-
-    def tolist(self) -> Any:
-        """Nested lists of Python numbers (a number for 0-d)."""
-        return as_array(self).tolist()
-
-    def __repr__(self) -> str:
-        from .printing import tensor_repr
-
-        return tensor_repr(
-            as_array(self),
-            dtype_name=self.kind.dtype.name,
-            default_dtype=self.kind.dtype is dtypes.default_float,
-            requires_grad=self.node is not None,
-            grad_fn_name=None if self.is_leaf else self.node.name(),
-        )
-
-    def __format__(self, spec: str) -> str:
-        return format(self.item(), spec) if not self.shape else object.__format__(self, spec)
-
-    def __bool__(self) -> bool:
-        if prod(self.shape) != 1:
-            raise RuntimeError(
-                f"Boolean value of Tensor with {'no values' if not self.numel() else 'more than one value'} is "
-                "ambiguous; reduce it first, e.g. (x > 0).sum() > 0"
-            )
-        return bool(self.item())
-
-    def __float__(self) -> float:
-        return float(self.item())
-
-    def __int__(self) -> int:
-        return int(self.item())
-
-    def __index__(self) -> int:
-        if self.kind.dtype.is_floating_point or self.shape:
-            raise TypeError("only integer tensors of a single element can be converted to an index")
-        return int(self.item())
-
-    def __len__(self) -> int:
-        if not self.shape:
-            raise TypeError("len() of a 0-d tensor")
-        return self.shape[0]
-
-    def __iter__(self) -> Iterator[Tensor]:
-        if not self.shape:
-            raise TypeError("iteration over a 0-d tensor")
-        return (self[i] for i in range(self.shape[0]))
-
-    # In place, and into other dtypes.
-    def zero_(self) -> Tensor:
-        """Set every element to 0."""
-        return self.fill_(0)
-
-    def fill_(self, value: float) -> Tensor:
-        """Set every element to a number."""
-        self[...] = value
-        return self
-
-    def copy_(self, source: Tensor) -> Tensor:
-        """Take over the elements of another tensor, broadcast and converted."""
-        self[...] = source
-        return self
-
-    def float(self) -> Tensor:
-        return self.to(dtypes.float32)
-
-    def double(self) -> Tensor:
-        return self.to(dtypes.float64)
-
-    def int(self) -> Tensor:
-        return self.to(dtypes.int32)
-
-    def long(self) -> Tensor:
-        return self.to(dtypes.int64)
-
-    def bool(self) -> Tensor:
-        return self.to(dtypes.bool_)
-
-    def cpu(self) -> Tensor:
-        return self.to("cpu")
-
-    def cuda(self) -> Tensor:
-        return self.to("cuda")
+        with no_grad():
+            self.copy_(value)
 
 
-for module in (elementwise, in_place, indexing, launch, linalg, plan, reduction, rows, shape):
-    module.Tensor = Tensor  # type: ignore[attr-defined]  # the operations make tensors, and are its methods: here is the knot
+for name, module in list(sys.modules.items()):
+    if name.startswith(f"{__package__}.ops."):
+        module.Tensor = Tensor  # type: ignore[attr-defined]  # they make tensors, and are its methods: the knot
 
 
 def starting_gradient(x: Tensor, gradient: Tensor | None) -> Tensor:
@@ -363,18 +310,3 @@ def starting_gradient(x: Tensor, gradient: Tensor | None) -> Tensor:
             f"Mismatch in shape: grad_output[0] has a shape of {gradient.shape} and output[0] has a shape of {x.shape}."
         )
     return gradient.to_kind(x.kind)
-
-
-def as_array(x: Tensor) -> np.ndarray:
-    """The elements as a NumPy array, on the same memory where x is on the CPU."""
-    if x.flat is not None:
-        return x.kind.backend.to_numpy(x.flat).reshape(x.shape)
-    buffer, offset, strides = x.view
-    array = x.kind.backend.to_numpy(buffer)
-    steps = tuple(s * array.itemsize for s in strides)
-    return np.lib.stride_tricks.as_strided(array[offset:], x.shape, steps)
-
-
-def from_array(array: np.ndarray, kind: Kind) -> Tensor:
-    """A tensor on the memory of a C-contiguous array of the kind's dtype."""
-    return Tensor(kind.backend.from_numpy(array), Size(array.shape), kind)

@@ -1,12 +1,14 @@
-"""Automatic differentiation: gradients, switching the recording on and off, and checking."""
+"""Automatic differentiation: gradients, functions of your own, switching the recording on and off, and checking."""
 
 from __future__ import annotations
 
-from ..graph import enable_grad, is_grad_enabled, no_grad, set_grad_enabled
+from ..graph import enable_grad, inference_mode, is_grad_enabled, no_grad, set_grad_enabled
+from .anomaly import detect_anomaly, is_anomaly_enabled, set_detect_anomaly
 from .check import GradcheckError, gradcheck, gradgradcheck
+from .function import Function
 from .grad import backward, grad
 
 __all__ = [
-    "GradcheckError", "backward", "enable_grad", "grad", "gradcheck", "gradgradcheck", "is_grad_enabled", "no_grad",
-    "set_grad_enabled",
+    "Function", "GradcheckError", "backward", "detect_anomaly", "enable_grad", "grad", "gradcheck", "gradgradcheck",
+    "inference_mode", "is_anomaly_enabled", "is_grad_enabled", "no_grad", "set_detect_anomaly", "set_grad_enabled",
 ]  # fmt: skip

@@ -29,7 +29,8 @@ from typing import Any
 import numpy as np
 
 from ..creation import from_numpy
-from ..tensors import Tensor, as_array
+from ..ops.conversion import as_array
+from ..tensors import Tensor
 from .grad import grad
 
 SMALL = 64  # elements of an input up to which each is moved by itself

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from .. import engine
-from ..graph import set_grad_enabled
+from ..graph import mode, set_grad_enabled
 from ..tensors import Tensor, starting_gradient
 
 
@@ -64,5 +64,8 @@ def run(
         raise RuntimeError(f"got {len(roots)} tensors and {len(given)} gradients")
     seeds = [(x.node, starting_gradient(x, g)) for x, g in zip(roots, given, strict=True)]
     retain = create_graph if retain_graph is None else retain_graph
+    watch: Any = None
+    if mode.anomaly:
+        from .anomaly import check_backward as watch
     with set_grad_enabled(create_graph):
-        engine.backward(seeds, graph=create_graph, retain=retain, capture=capture)
+        engine.backward(seeds, graph=create_graph, retain=retain, watch=watch, capture=capture)

@@ -1,7 +1,9 @@
-"""Layers: the affine map, functions as modules, and modules one after another.
+"""Layers with parameters, and those that shape, drop or look up.
 
 A linear layer computes x Wᵀ + b for x (*, in), W (out, in), b (out,): each row of W is one output's weights. It starts
 from W and b uniform in ±1/sqrt(in), so that an output has about the variance of an input, whatever the width.
+
+An embedding is a linear layer whose input is a class number: the product of W with a vector of one 1 is a row of W.
 
 Source: Y. LeCun, L. Bottou, G. Orr, K.-R. Müller, Efficient BackProp, 1998, section 4.6.
 """
@@ -12,11 +14,13 @@ import math
 from typing import Any
 
 from ..creation import empty
+from ..graph import no_grad
 from ..hints import hinted
 from ..tensors import Tensor
 from . import functional as F
 from . import init
-from .module import Container, Module, Parameter
+from .module import Module
+from .parameter import Parameter
 
 
 class Linear(Module):
@@ -37,7 +41,7 @@ class Linear(Module):
         super().__init__()
         self.in_features, self.out_features = in_features, out_features
         self.weight = Parameter(empty(out_features, in_features, dtype=dtype, device=device))
-        self.bias = Parameter(empty(out_features, dtype=dtype, device=device)) if bias else None
+        self.register_parameter("bias", Parameter(empty(out_features, dtype=dtype, device=device)) if bias else None)
         self.reset_parameters()
 
     def reset_parameters(self) -> None:
@@ -54,40 +58,115 @@ class Linear(Module):
         return f"in_features={self.in_features}, out_features={self.out_features}, bias={self.bias is not None}"
 
 
-class Sequential(Container):
-    """Modules applied one after another."""
+class Embedding(Module):
+    """A table of vectors, looked up by number: (*) of integers -> (*, embedding_dim).
 
-    def __init__(self, *modules: Module) -> None:
+    The vector `padding_idx` starts as 0 and gets no gradient.
+
+    >>> import tinygrad_edu as tg
+    >>> tg.nn.Embedding(10, 3)(tg.tensor([[1, 2], [9, 0]])).shape
+    torch.Size([2, 2, 3])
+    """
+
+    @hinted
+    def __init__(
+        self,
+        num_embeddings: int,
+        embedding_dim: int,
+        padding_idx: int | None = None,
+        *,
+        device: Any = None,
+        dtype: Any = None,
+    ) -> None:
         super().__init__()
-        for k, module in enumerate(modules):
-            if not isinstance(module, Module):
-                raise TypeError(
-                    f"{type(module).__name__} is not a Module subclass: Sequential(Linear(...), Tanh(), ...)"
-                )
-            setattr(self, str(k), module)
+        if padding_idx is not None and not -num_embeddings <= padding_idx < num_embeddings:
+            raise AssertionError("Padding_idx must be within num_embeddings")
+        self.num_embeddings, self.embedding_dim = num_embeddings, embedding_dim
+        self.padding_idx = None if padding_idx is None else padding_idx % num_embeddings
+        self.weight = Parameter(empty(num_embeddings, embedding_dim, dtype=dtype, device=device))
+        self.reset_parameters()
 
-    def forward(self, x: Any) -> Any:
-        for module in self._modules.values():
-            x = module(x)
-        return x
+    def reset_parameters(self) -> None:
+        """Draw new initial vectors; PyTorch's own for the same seed."""
+        init.normal_(self.weight)
+        if self.padding_idx is not None:
+            with no_grad():
+                self.weight[self.padding_idx].zero_()
 
+    def forward(self, input: Tensor) -> Tensor:
+        return F.embedding(input, self.weight, self.padding_idx)
 
-class Tanh(Module):
-    """tanh x, elementwise."""
-
-    def forward(self, x: Tensor) -> Tensor:
-        return x.tanh()
-
-
-class ReLU(Module):
-    """max(x, 0), elementwise."""
-
-    def forward(self, x: Tensor) -> Tensor:
-        return x.relu()
+    def extra_repr(self) -> str:
+        padding = "" if self.padding_idx is None else f", padding_idx={self.padding_idx}"
+        return f"{self.num_embeddings}, {self.embedding_dim}{padding}"
 
 
-class Sigmoid(Module):
-    """1 / (1 + e⁻ˣ), elementwise."""
+class Dropout(Module):
+    """Each element is 0 with probability p, else divided by 1 - p; in training mode only."""
 
-    def forward(self, x: Tensor) -> Tensor:
-        return x.sigmoid()
+    def __init__(self, p: float = 0.5, inplace: bool = False) -> None:
+        super().__init__()
+        if not 0.0 <= p <= 1.0:
+            raise ValueError(f"dropout probability has to be between 0 and 1, but got {p}")
+        self.p, self.inplace = p, inplace
+
+    def forward(self, input: Tensor) -> Tensor:
+        return F.dropout(input, self.p, self.training, self.inplace)
+
+    def extra_repr(self) -> str:
+        return f"p={self.p}, inplace={self.inplace}"
+
+
+class Identity(Module):
+    """Its input, unchanged; takes any arguments, to stand in for another layer."""
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__()
+
+    def forward(self, input: Any) -> Any:
+        return input
+
+
+class Flatten(Module):
+    """Axes start_dim to end_dim as one: (rows, 2, 3) -> (rows, 6)."""
+
+    def __init__(self, start_dim: int = 1, end_dim: int = -1) -> None:
+        super().__init__()
+        self.start_dim, self.end_dim = start_dim, end_dim
+
+    def forward(self, input: Tensor) -> Tensor:
+        return input.flatten(self.start_dim, self.end_dim)
+
+    def extra_repr(self) -> str:
+        return f"start_dim={self.start_dim}, end_dim={self.end_dim}"
+
+
+class Unflatten(Module):
+    """One axis as several: with dim=1, unflattened_size=(2, 3): (rows, 6) -> (rows, 2, 3)."""
+
+    def __init__(self, dim: int, unflattened_size: tuple[int, ...] | list[int]) -> None:
+        super().__init__()
+        if not isinstance(dim, int):
+            raise TypeError("invalid argument type for dim parameter: an axis is an int")
+        if not isinstance(unflattened_size, tuple | list) or not all(isinstance(n, int) for n in unflattened_size):
+            raise TypeError("unflattened_size must be a tuple of ints")
+        self.dim, self.unflattened_size = dim, unflattened_size
+
+    def forward(self, input: Tensor) -> Tensor:
+        axes = len(input.shape)
+        if not -axes <= self.dim < axes:
+            raise IndexError(
+                f"Dimension out of range (expected to be in range of [{-axes}, {axes - 1}], but got {self.dim})"
+            )
+        axis = self.dim % axes
+        if -1 not in self.unflattened_size and math.prod(self.unflattened_size) != input.shape[axis]:
+            raise RuntimeError(
+                f"unflatten: Provided sizes {list(self.unflattened_size)} don't multiply up to the size of dim "
+                f"{self.dim} ({input.shape[axis]}) in the input tensor"
+            )
+        known = -math.prod(self.unflattened_size) or 1
+        sizes = [input.shape[axis] // known if n == -1 else n for n in self.unflattened_size]
+        return input.reshape((*input.shape[:axis], *sizes, *input.shape[axis + 1 :]))
+
+    def extra_repr(self) -> str:
+        return f"dim={self.dim}, unflattened_size={self.unflattened_size}"

@@ -1,8 +1,8 @@
 """Module: a function with parameters.
 
-A module is a tree. Its own parameters and its submodules are whatever is assigned to its attributes; `parameters()`
-walks the tree, in the order of assignment, and gives each parameter once even if two places share it. So an optimizer
-needs nothing but that list, and a network is written as a plain Python class:
+A module is a tree. Its own parameters, buffers and submodules are whatever is assigned to its attributes;
+`parameters()` walks the tree, in the order of assignment, and gives each parameter once even if two places share it.
+So an optimizer needs nothing but that list, and a network is written as a plain Python class:
 
     class Cubic(nn.Module):
         def __init__(self):
@@ -11,6 +11,12 @@ needs nothing but that list, and a network is written as a plain Python class:
 
         def forward(self, x):
             return self.a * x ** 3
+
+    parameter    a tensor that is trained          module.weight = nn.Parameter(...)
+    buffer       one that is only kept             module.register_buffer("mean", ...)
+    submodule    another module                    module.layer = nn.Linear(3, 2)
+
+What is saved (`state_dict`) is a flat dict of tensors under dotted names: 'layer.weight'.
 
 Source: R. Collobert, K. Kavukcuoglu, C. Farabet, Torch7: a Matlab-like environment for machine learning, 2011.
 """
@@ -21,33 +27,14 @@ import warnings
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any
 
-from ..graph import no_grad
+from ..dtypes import float32, float64
 from ..hints import closest
+from ..hooks import RemovableHandle
 from ..tensors import Tensor
+from .parameter import Parameter
+from .state import IncompatibleKeys, load, replace_memory
 
-
-class Parameter(Tensor):
-    """A leaf that a Module counts as its own when it is assigned to one of its attributes.
-
-    >>> import tinygrad_edu as tg
-    >>> tg.nn.Parameter(tg.zeros(2))
-    Parameter containing:
-    tensor([0., 0.], requires_grad=True)
-    """
-
-    __slots__ = ()
-
-    def __init__(self, data: Tensor, requires_grad: bool = True) -> None:
-        if not isinstance(data, Tensor):
-            raise TypeError(f"Parameter data must be a Tensor, not {type(data).__name__}; use tensor(...)")
-        x = data.detach()
-        super().__init__(x.flat, x.shape, x.kind)
-        self.view, self.shared = x.view, x.shared
-        if requires_grad:
-            self.requires_grad_()
-
-    def __repr__(self) -> str:
-        return f"Parameter containing:\n{super().__repr__()}"
+PLACES = ("_parameters", "_buffers", "_modules")
 
 
 class Module:
@@ -55,191 +42,353 @@ class Module:
 
     training: bool
     _parameters: dict[str, Any]
+    _buffers: dict[str, Any]
     _modules: dict[str, Any]
+    _transient: set[str]  # the buffers that are not saved
+    _before: dict[int, Callable] | None = None  # hooks; made when the first one is registered
+    _after: dict[int, Callable] | None = None
 
     def __init__(self) -> None:
-        for name, value in (("training", True), ("_parameters", {}), ("_modules", {})):
-            object.__setattr__(self, name, value)
+        self.__dict__.update(training=True, _parameters={}, _buffers={}, _modules={}, _transient=set())
 
     def forward(self, *args: Any, **kwargs: Any) -> Any:
         raise NotImplementedError(f'Module [{type(self).__name__}] is missing the required "forward" function')
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
-        return self.forward(*args, **kwargs)
+        if not self._before and not self._after:
+            return self.forward(*args, **kwargs)
+        for hook in list((self._before or {}).values()):
+            found = hook(self, args, kwargs)
+            if found is not None:
+                args, kwargs = found
+        out = self.forward(*args, **kwargs)
+        for hook in list((self._after or {}).values()):
+            found = hook(self, args, kwargs, out)
+            out = out if found is None else found
+        return out
 
+    def register_forward_pre_hook(
+        self, hook: Callable, *, prepend: bool = False, with_kwargs: bool = False
+    ) -> RemovableHandle:
+        """Call hook(module, args) before `forward`; what it returns, if anything, replaces the arguments."""
+        self._before = {} if self._before is None else self._before
+
+        def without(module: Module, args: tuple, kwargs: dict[str, Any]) -> Any:
+            found = hook(module, args)
+            return None if found is None else (found if isinstance(found, tuple) else (found,), kwargs)
+
+        return added(self._before, hook if with_kwargs else without, prepend)
+
+    def register_forward_hook(
+        self, hook: Callable, *, prepend: bool = False, with_kwargs: bool = False
+    ) -> RemovableHandle:
+        """Call hook(module, args, output) after `forward`; what it returns, if anything, replaces the output."""
+        self._after = {} if self._after is None else self._after
+
+        def without(module: Module, args: tuple, kwargs: dict[str, Any], out: Any) -> Any:
+            return hook(module, args, out)
+
+        return added(self._after, hook if with_kwargs else without, prepend)
+
+    # Attributes: what is assigned goes to its place.
     def __setattr__(self, name: str, value: Any) -> None:
-        if "_modules" not in self.__dict__:
+        own = self.__dict__
+        if "_modules" not in own:
             if isinstance(value, Parameter | Module):
                 raise AttributeError(f"cannot assign '{name}' before Module.__init__() call: add super().__init__()")
             object.__setattr__(self, name, value)
-            return
-        self._parameters.pop(name, None)
-        self._modules.pop(name, None)
-        self.__dict__.pop(name, None)
-        if isinstance(value, Parameter):
-            self._parameters[name] = value
+        elif isinstance(value, Parameter):
+            self._put("_parameters", name, value)
         elif isinstance(value, Module):
-            self._modules[name] = value
-        else:
-            if isinstance(value, list | tuple) and any(isinstance(v, Module | Parameter) for v in value):
-                warnings.warn(
-                    f"{type(self).__name__}.{name} is a plain {type(value).__name__} of layers or parameters: "
-                    "parameters() will not find them. Use nn.ModuleList([...])",
-                    stacklevel=2,
+            self._put("_modules", name, value)
+        elif name in self._parameters or name in self._modules:
+            if value is not None:
+                kind = "parameter" if name in self._parameters else "child module"
+                wanted = "Parameter" if name in self._parameters else "Module"
+                raise TypeError(
+                    f"cannot assign '{type(value).__name__}' object as {kind} '{name}' (nn.{wanted} or None expected)"
                 )
+            self._put("_parameters" if name in self._parameters else "_modules", name, None)
+        elif name in self._buffers:
+            if value is not None and not isinstance(value, Tensor):
+                raise TypeError(
+                    f"cannot assign '{type(value).__name__}' object as buffer '{name}' (Tensor or None expected)"
+                )
+            self._buffers[name] = value
+        else:
+            warn_about_lost_layers(f"{type(self).__name__}.{name}", value)
             object.__setattr__(self, name, value)
+
+    def _put(self, place: str, name: str, value: Any) -> None:
+        self.__dict__.pop(name, None)
+        for other in PLACES:
+            if other != place:
+                self.__dict__[other].pop(name, None)
+        self._transient.discard(name)
+        self.__dict__[place][name] = value
 
     def __getattr__(self, name: str) -> Any:  # called only where the usual look-up found nothing
         own = self.__dict__
-        for place in ("_parameters", "_modules"):
+        for place in PLACES:
             if place in own and name in own[place]:
                 return own[place][name]
-        known = [*own.get("_parameters", ()), *own.get("_modules", ()), *own, *dir(type(self))]
+        known = [*(key for place in PLACES for key in own.get(place, ())), *own, *dir(type(self))]
         raise AttributeError(f"'{type(self).__name__}' object has no attribute '{name}'{closest(name, known)}")
 
     def __delattr__(self, name: str) -> None:
-        for place in (self._parameters, self._modules):
-            if name in place:
-                del place[name]
+        for place in PLACES:
+            if name in self.__dict__[place]:
+                del self.__dict__[place][name]
                 return
         object.__delattr__(self, name)
 
-    def children(self) -> Iterator[Module]:
-        """The modules assigned to this one."""
-        yield from self._modules.values()
+    def _check_name(self, name: str, what: str) -> None:
+        if not isinstance(name, str):
+            raise TypeError(f"{what} name should be a string. Got {type(name).__name__}")
+        if not name or "." in name:
+            raise KeyError(f"{what} name can't " + ('contain "."' if name else 'be empty string ""'))
+        if hasattr(self, name) and not any(name in self.__dict__[place] for place in PLACES):
+            raise KeyError(f"attribute '{name}' already exists")
 
-    def named_modules(self, prefix: str = "") -> Iterator[tuple[str, Module]]:
-        """This module and all below it, each once, with dotted names."""
+    def register_parameter(self, name: str, param: Parameter | None) -> None:
+        """The same as assigning it; with None the name is known, and there is no such parameter."""
+        self._check_name(name, "parameter")
+        if param is not None and not isinstance(param, Parameter):
+            raise TypeError(f"cannot assign '{type(param).__name__}' object to parameter '{name}' (nn.Parameter or "
+                            "None required)")  # fmt: skip
+        self._put("_parameters", name, param)
+
+    def register_buffer(self, name: str, tensor: Tensor | None, persistent: bool = True) -> None:
+        """A tensor that belongs to the module, is moved and (if `persistent`) saved with it, and not trained."""
+        self._check_name(name, "buffer")
+        if tensor is not None and not isinstance(tensor, Tensor):
+            raise TypeError(
+                f"cannot assign '{type(tensor).__name__}' object to buffer '{name}' (Tensor or None required)"
+            )
+        self._put("_buffers", name, tensor)
+        if not persistent:
+            self._transient.add(name)
+
+    def add_module(self, name: str, module: Module | None) -> None:
+        """The same as assigning it, for names that are not Python's, such as '0'."""
+        self._check_name(name, "module")
+        if module is not None and not isinstance(module, Module):
+            raise TypeError(f"{type(module).__name__} is not a Module subclass")
+        self._put("_modules", name, module)
+
+    # The tree.
+    def named_children(self) -> Iterator[tuple[str, Module]]:
+        """The modules assigned to this one, each once, with their names."""
         seen: set[Module] = set()
+        for name, module in self._modules.items():
+            if module is not None and module not in seen:
+                seen.add(module)
+                yield name, module
+
+    def children(self) -> Iterator[Module]:
+        """The modules assigned to this one, each once."""
+        return (module for _, module in self.named_children())
+
+    def named_modules(
+        self, memo: set[Module] | None = None, prefix: str = "", remove_duplicate: bool = True
+    ) -> Iterator[tuple[str, Module]]:
+        """This module and all below it, with dotted names; each once, unless told otherwise. `memo`: those to skip."""
+        seen = set() if memo is None else memo
         stack: list[tuple[str, Module]] = [(prefix, self)]
         while stack:
             name, module = stack.pop()
             if module in seen:
                 continue
-            seen.add(module)
+            if remove_duplicate:
+                seen.add(module)
             yield name, module
-            dot = f"{name}." if name else ""
-            stack.extend((dot + key, child) for key, child in reversed(module._modules.items()))
+            below = [(join(name, key), child) for key, child in module._modules.items() if child is not None]
+            stack.extend(reversed(below))
 
     def modules(self) -> Iterator[Module]:
-        for _, module in self.named_modules():
-            yield module
+        """This module and all below it, each once."""
+        return (module for _, module in self.named_modules())
 
-    def named_parameters(self) -> Iterator[tuple[str, Parameter]]:
-        """All parameters, each once, with dotted names."""
+    def _named(self, place: str, prefix: str, recurse: bool, remove_duplicate: bool) -> Iterator[tuple[str, Any]]:
         seen: set[int] = set()
-        for prefix, module in self.named_modules():
-            for key, parameter in module._parameters.items():
-                if id(parameter) not in seen:
-                    seen.add(id(parameter))
-                    yield (f"{prefix}.{key}" if prefix else key), parameter
+        modules = self.named_modules(None, prefix, remove_duplicate) if recurse else [(prefix, self)]
+        for name, module in modules:
+            for key, x in getattr(module, place).items():
+                if x is not None and id(x) not in seen:
+                    if remove_duplicate:
+                        seen.add(id(x))
+                    yield join(name, key), x
 
-    def parameters(self) -> Iterator[Parameter]:
+    def named_parameters(
+        self, prefix: str = "", recurse: bool = True, remove_duplicate: bool = True
+    ) -> Iterator[tuple[str, Parameter]]:
+        """All parameters (with recurse=False: this module's own), each once, with dotted names."""
+        return self._named("_parameters", prefix, recurse, remove_duplicate)
+
+    def parameters(self, recurse: bool = True) -> Iterator[Parameter]:
         """All parameters, each once."""
-        for _, parameter in self.named_parameters():
-            yield parameter
+        return (parameter for _, parameter in self.named_parameters(recurse=recurse))
 
-    def zero_grad(self, set_to_none: bool = True) -> None:
-        """Forget all gradients (or set them to 0)."""
-        clear_gradients(self.parameters(), set_to_none)
+    def named_buffers(
+        self, prefix: str = "", recurse: bool = True, remove_duplicate: bool = True
+    ) -> Iterator[tuple[str, Tensor]]:
+        """All buffers, each once, with dotted names."""
+        return self._named("_buffers", prefix, recurse, remove_duplicate)
+
+    def buffers(self, recurse: bool = True) -> Iterator[Tensor]:
+        """All buffers, each once."""
+        return (buffer for _, buffer in self.named_buffers(recurse=recurse))
+
+    def get_submodule(self, target: str) -> Module:
+        """The module of a dotted name; this one for ''. AttributeError where there is none."""
+        module: Any = self
+        for name in target.split(".") if target else ():
+            module = getattr(module, name)
+            if not isinstance(module, Module):
+                raise AttributeError(f"'{name}' is not an nn.Module")
+        return module
+
+    def get_parameter(self, target: str) -> Parameter:
+        """The parameter of a dotted name."""
+        return self._get(target, "_parameters", "Parameter")
+
+    def get_buffer(self, target: str) -> Tensor:
+        """The buffer of a dotted name."""
+        return self._get(target, "_buffers", "buffer")
+
+    def _get(self, target: str, place: str, what: str) -> Any:
+        path, _, name = target.rpartition(".")
+        module = self.get_submodule(path)
+        found = getattr(module, name)
+        if name not in getattr(module, place):
+            raise AttributeError(
+                f"'{name}' is not an nn.{what}" if what == "Parameter" else f"'{name}' is not a {what}"
+            )
+        return found
+
+    # What is done to the whole tree.
+    def apply(self, fn: Callable[[Module], Any]) -> Module:
+        """Call `fn` with every module, the innermost first."""
+        for module in self.children():
+            module.apply(fn)
+        fn(self)
+        return self
 
     def train(self, mode: bool = True) -> Module:
+        """Training mode, or evaluation: layers such as Dropout ask for it."""
+        if not isinstance(mode, bool):
+            raise ValueError("training mode is expected to be boolean")
         for module in self.modules():
             module.training = mode
         return self
 
     def eval(self) -> Module:
+        """The same as train(False)."""
         return self.train(False)
-
-    def apply(self, function: Callable[[Module], Any]) -> Module:
-        """Call `function` with every module, the innermost first."""
-        for module in reversed(list(self.modules())):
-            function(module)
-        return self
 
     def requires_grad_(self, requires_grad: bool = True) -> Module:
         for parameter in self.parameters():
             parameter.requires_grad_(requires_grad)
         return self
 
-    def to(self, *targets: Any, **options: Any) -> Module:
-        """Move and convert every parameter, in place."""
-        for module in self.modules():
-            for name, parameter in list(module._parameters.items()):
-                moved = parameter.detach().to(*targets, **options)
-                if moved.kind is not parameter.kind:
-                    module._parameters[name] = Parameter(moved, parameter.requires_grad)
+    def zero_grad(self, set_to_none: bool = True) -> None:
+        """Forget all gradients (or set them to 0)."""
+        clear_gradients(self.parameters(), set_to_none)
+
+    def to(self, *targets: Any, dtype: Any = None, device: Any = None) -> Module:
+        """Move every parameter and buffer, and convert those that are floating; in place, so optimizers keep them."""
+        for x in (*self.parameters(), *self.buffers()):
+            floating = x.kind.dtype.is_floating_point
+            moved = x.detach().to(*targets, dtype=dtype, device=device)
+            if floating and not moved.kind.dtype.is_floating_point:
+                raise TypeError(f"nn.Module.to only accepts floating point dtypes, but got {moved.kind.dtype}")
+            if not floating:
+                moved = x.detach().to(moved.kind.device)
+            if moved.kind is not x.kind:
+                replace_memory(x, moved)
         return self
 
-    def double(self) -> Module:
-        from ..dtypes import float64
+    def float(self) -> Module:
+        """All floating parameters and buffers as float32."""
+        return self.to(float32)
 
+    def double(self) -> Module:
+        """All floating parameters and buffers as float64."""
         return self.to(float64)
 
-    def state_dict(self) -> dict[str, Tensor]:
-        """The parameters by name, detached: the module's memory, not a copy."""
-        found: dict[str, Tensor] = {}
-        for prefix, module in self.named_modules():
-            for key, parameter in module._parameters.items():
-                found[f"{prefix}.{key}" if prefix else key] = parameter.detach()
+    def cpu(self) -> Module:
+        return self.to("cpu")
+
+    def cuda(self) -> Module:
+        return self.to("cuda")
+
+    # Saving and loading.
+    def state_dict(
+        self, *, destination: dict[str, Tensor] | None = None, prefix: str = "", keep_vars: bool = False
+    ) -> dict[str, Tensor]:
+        """Parameters and persistent buffers by name: the module's memory, not a copy; detached, unless `keep_vars`."""
+        found = {} if destination is None else destination
+        for key, x in (*self._parameters.items(), *self._buffers.items()):
+            if x is not None and key not in self._transient:
+                found[prefix + key] = x if keep_vars else x.detach()
+        for key, module in self._modules.items():
+            if module is not None:
+                module.state_dict(destination=found, prefix=f"{prefix}{key}.", keep_vars=keep_vars)
         return found
 
-    def load_state_dict(self, state_dict: Mapping[str, Tensor], strict: bool = True) -> None:
-        """Copy tensors into the parameters of the same names. All is checked before anything is changed."""
-        own = self.state_dict()
-        missing, unexpected = [k for k in own if k not in state_dict], [k for k in state_dict if k not in own]
-        wrong = [
-            f"size mismatch for {k}: copying a param with shape {state_dict[k].shape}, the shape in current model is "
-            f"{own[k].shape}"
-            for k in own
-            if k in state_dict and state_dict[k].shape != own[k].shape
-        ]
-        if strict:
-            wrong += [f"Missing key(s) in state_dict: {missing}"] * bool(missing)
-            wrong += [f"Unexpected key(s) in state_dict: {unexpected}"] * bool(unexpected)
-        if wrong:
-            raise RuntimeError(f"Error(s) in loading state_dict for {type(self).__name__}:\n\t" + "\n\t".join(wrong))
-        with no_grad():
-            for key, x in own.items():
-                if key in state_dict:
-                    x.copy_(state_dict[key])
+    def load_state_dict(self, state_dict: Mapping[str, Tensor], strict: bool = True) -> IncompatibleKeys:
+        """Copy tensors into the parameters and buffers of the same names. All is checked before anything is changed.
 
+        RuntimeError for a tensor of another shape, and, if `strict`, for names that are missing or unknown.
+        """
+        return load(type(self).__name__, self.state_dict(), state_dict, strict)
+
+    # Text.
     def extra_repr(self) -> str:
         """What stands in the parentheses when the module is printed."""
         return ""
 
     def __repr__(self) -> str:
-        lines = []
-        for key, child in self._modules.items():
-            lines.append(f"({key}): " + repr(child).replace("\n", "\n  "))
-        name, extra = type(self).__name__, self.extra_repr()
-        return f"{name}({extra})" if not lines else f"{name}(\n  " + "\n  ".join(lines) + "\n)"
+        extra = self.extra_repr()
+        below = [f"({key}): {indented(repr(child))}" for key, child in self._modules.items()]
+        return f"{type(self).__name__}({laid_out(extra, below)})"
 
 
-class Container(Module):
-    """What a list of modules and a chain of them have in common."""
-
-    def __len__(self) -> int:
-        return len(self._modules)
-
-    def __iter__(self) -> Iterator[Module]:
-        return iter(self._modules.values())
-
-    def __getitem__(self, index: int) -> Module:
-        return list(self._modules.values())[index]
+def laid_out(extra: str, below: list[str]) -> str:
+    """What stands in the parentheses of a module's text: on one line where it has no submodules."""
+    if not below and "\n" not in extra:
+        return extra
+    return "\n  " + "\n  ".join([*(extra.split("\n") if extra else []), *below]) + "\n"
 
 
-class ModuleList(Container):
-    """A list of modules whose parameters are found."""
+def indented(text: str) -> str:
+    return text.replace("\n", "\n  ")
 
-    def __init__(self, modules: Iterable[Module] = ()) -> None:
-        super().__init__()
-        for module in modules:
-            self.append(module)
 
-    def append(self, module: Module) -> ModuleList:
-        setattr(self, str(len(self)), module)
-        return self
+def join(prefix: str, name: str) -> str:
+    return f"{prefix}.{name}" if prefix else name
+
+
+def added(hooks: dict[int, Callable], hook: Callable, prepend: bool) -> RemovableHandle:
+    """Register a hook, as the last or as the first."""
+    before = dict(hooks) if prepend else {}
+    handle = RemovableHandle(hooks, hook)
+    for number, other in before.items():  # to the end
+        del hooks[number]
+        hooks[number] = other
+    return handle
+
+
+def warn_about_lost_layers(place: str, value: Any) -> None:
+    """A UserWarning where parameters are put into a plain list or dict, in which nobody will find them."""
+    values: Iterable[Any] = value.values() if isinstance(value, dict) else value
+    if isinstance(value, list | tuple | dict) and any(isinstance(v, Module | Parameter) for v in values):
+        kind = "Dict({...})" if isinstance(value, dict) else "List([...])"
+        warnings.warn(
+            f"{place} is a plain {type(value).__name__} of layers or parameters: parameters() will not find them. "
+            f"Use nn.Module{kind} or nn.Parameter{kind}",
+            stacklevel=3,
+        )
 
 
 def clear_gradients(parameters: Iterable[Tensor], set_to_none: bool) -> None:

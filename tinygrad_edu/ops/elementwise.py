@@ -1,10 +1,11 @@
 """Elementwise operations on tensors: arithmetic, functions, comparisons.
 
-The formulas are in tinygrad_kernels/calculus.py. What an array adds to them is in the files beside this one:
+The formulas are in tinygrad_kernels/calculus/. What an array adds to them is in the files beside this one:
 
     plan.py      the operation prepared for certain kinds and shapes, its node in the graph, its gradients
     launch.py    which loop: contiguous, broadcast, strided, summed
     in_place.py  the forms that store their result in their first operand
+    elementary.py, activations.py   the operations that are less common than those below
 
 Here the methods of Tensor are made. `binary` and `unary` are the hot path of the library: a look-up, a buffer,
 a kernel, a Tensor; everything that is not common leaves through `apply`.
@@ -18,7 +19,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from tinygrad_kernels import calculus
 
-from ..dtypes import NUMBERS, bool_
+from ..dtypes import NUMBERS, bool_, result_dtype
 from ..graph import mode
 from .in_place import apply_in_place
 from .plan import OPERATIONS, ElementwiseNode, apply
@@ -27,8 +28,8 @@ if TYPE_CHECKING:
     from ..tensors import Tensor
 
 
-def binary(op: type[calculus.Elementwise]) -> Callable[[Tensor, Any], Tensor]:
-    """The method for an operation of two operands."""
+def binary(op: type[calculus.Elementwise], operator: bool = True) -> Callable[[Tensor, Any], Tensor]:
+    """The method for an operation of two operands. What is no operand: an `operator` leaves it to the other side."""
     operation = OPERATIONS[op.name]
     plans, differentiable = operation.plans, op.differentiable
 
@@ -43,18 +44,20 @@ def binary(op: type[calculus.Elementwise]) -> Callable[[Tensor, Any], Tensor]:
             if plan is not None:
                 b = plan.number(y)
         else:
-            y = python_number(y, op.name)
-            return NotImplemented if y is None else method(x, y)
+            number = python_number(y, op.name)
+            if number is None and not operator:
+                raise TypeError(f"{op.name}(): argument 'other' must be Tensor or Number, not {type(y).__name__}")
+            return NotImplemented if number is None else method(x, number)
         if plan is None or a is None or b is None:
             return apply(operation, x, y)
-        buffer = plan.kind.empty(plan.size)
+        buffer = plan.new()
         plan.kernel(buffer, a, b)
         out = Tensor(buffer, plan.shape, plan.kind)
         if (x.node is not None or node is not None) and differentiable and mode.grad:
             out.node = ElementwiseNode(plan, (x.node, node), (x, y), out)
         return out
 
-    return _described(method, op)
+    return described(method, op)
 
 
 def reflected(op: type[calculus.Elementwise]) -> Callable[[Tensor, Any], Tensor]:
@@ -68,14 +71,14 @@ def reflected(op: type[calculus.Elementwise]) -> Callable[[Tensor, Any], Tensor]
             if type(x) not in NUMBERS:
                 x = python_number(x, op.name)
             return NotImplemented if x is None else apply(operation, x, y)
-        buffer = plan.kind.empty(plan.size)
+        buffer = plan.new()
         plan.kernel(buffer, plan.number(x), y.flat)
         out = Tensor(buffer, plan.shape, plan.kind)
-        if y.node is not None and mode.grad:
+        if y.node is not None and op.differentiable and mode.grad:
             out.node = ElementwiseNode(plan, (None, y.node), (x, y), out)
         return out
 
-    return _described(method, op)
+    return described(method, op)
 
 
 def python_number(x: Any, name: str) -> Any:
@@ -88,38 +91,56 @@ def python_number(x: Any, name: str) -> Any:
 def unary(op: type[calculus.Elementwise]) -> Callable[[Tensor], Tensor]:
     """The method for an operation of one operand."""
     operation = OPERATIONS[op.name]
-    plans = operation.plans
+    plans, differentiable = operation.plans, op.differentiable
 
     def method(x: Tensor) -> Tensor:
         a = x.flat
         plan = plans.get((x.kind, x.shape))
         if plan is None or a is None:
             return apply(operation, x)
-        buffer = plan.kind.empty(plan.size)
+        buffer = plan.new()
         plan.kernel(buffer, a)
         out = Tensor(buffer, plan.shape, plan.kind)
-        if x.node is not None and mode.grad:
+        if x.node is not None and differentiable and mode.grad:
             out.node = ElementwiseNode(plan, (x.node,), (x,), out)
         return out
 
-    return _described(method, op)
+    return described(method, op)
 
 
-def in_place(op: type[calculus.Elementwise]) -> Callable[[Tensor, Any], Tensor]:
-    """The method that stores the result of an operation of two operands in the first."""
+def in_place(op: type[calculus.Elementwise]) -> Callable[..., Tensor]:
+    """The method that stores the result of an operation in its first operand."""
     operation = OPERATIONS[op.name]
 
-    def method(x: Tensor, y: Any) -> Tensor:
-        return apply_in_place(operation, x, y)
+    def method(x: Tensor, *others: Any) -> Tensor:
+        if len(others) != op.arity - 1:
+            raise TypeError(f"{op.name}_() takes {op.arity - 1} operands besides the tensor, got {len(others)}")
+        return apply_in_place(operation, x, *others)
 
-    return _described(method, op, suffix="_")
+    return described(method, op, suffix="_")
 
 
-def _described(method: Any, op: type[calculus.Elementwise], suffix: str = "") -> Any:
-    method.__name__ = op.name + suffix
-    method.__qualname__ = f"Tensor.{op.name}{suffix}"
+def described(method: Any, op: type[calculus.Elementwise], suffix: str = "") -> Any:
+    name = {"rint": "round"}.get(op.name, op.name) + suffix
+    method.__name__, method.__qualname__ = name, f"Tensor.{name}"
     method.__doc__ = op.__doc__
     return method
+
+
+_add, _sub = binary(calculus.Add, operator=False), binary(calculus.Sub, operator=False)
+
+
+def scaled(x: Tensor, y: Any, alpha: Any, sign: int = 1) -> tuple[Tensor, Any, Any]:
+    """The operands of x ± alpha y, checked: an alpha that the result's dtype cannot hold is an error."""
+    both = (x, y)
+    dtype = result_dtype(both)
+    if sign < 0 and dtype is bool_:
+        raise RuntimeError("Subtraction, the `-` operator, with two bool tensors is not supported. Use x != y")
+    if type(alpha) is bool and dtype is not bool_:
+        raise RuntimeError("Boolean alpha only supported for Boolean results.")
+    if type(alpha) is float and not dtype.is_floating_point:
+        raise RuntimeError("For integral input tensors, argument alpha must not be a floating point number.")
+    return x, y, sign * alpha
 
 
 class ElementwiseMethods:
@@ -149,8 +170,10 @@ class ElementwiseMethods:
     __imul__ = in_place(calculus.Mul)
     __itruediv__ = in_place(calculus.Div)
 
-    mul, div, mul_, div_ = __mul__, __truediv__, __imul__, __itruediv__
-    lt, le, gt, ge, eq, ne, neg = __lt__, __le__, __gt__, __ge__, __eq__, __ne__, __neg__
+    mul, mul_ = binary(calculus.Mul, operator=False), __imul__
+    lt, le, gt = (binary(op, operator=False) for op in (calculus.Lt, calculus.Le, calculus.Gt))
+    ge, eq, ne = (binary(op, operator=False) for op in (calculus.Ge, calculus.Eq, calculus.Ne))
+    neg = __neg__
 
     exp = unary(calculus.Exp)
     log = unary(calculus.Log)
@@ -165,19 +188,23 @@ class ElementwiseMethods:
 
     def add(self: Any, other: Any, *, alpha: float = 1) -> Tensor:
         """self + alpha * other"""
-        return self + (other if alpha == 1 else alpha * other)
+        return _add(self, other) if alpha == 1 else apply(OPERATIONS["addscaled"], *scaled(self, other, alpha))
 
     def sub(self: Any, other: Any, *, alpha: float = 1) -> Tensor:
         """self - alpha * other"""
-        return self - (other if alpha == 1 else alpha * other)
+        return _sub(self, other) if alpha == 1 else apply(OPERATIONS["addscaled"], *scaled(self, other, alpha, -1))
 
     def add_(self: Any, other: Any, *, alpha: float = 1) -> Tensor:
         """self += alpha * other"""
-        return apply_in_place(OPERATIONS["add"], self, other if alpha == 1 else alpha * other)
+        if alpha == 1:
+            return apply_in_place(OPERATIONS["add"], self, other)
+        return apply_in_place(OPERATIONS["addscaled"], *scaled(self, other, alpha))
 
     def sub_(self: Any, other: Any, *, alpha: float = 1) -> Tensor:
         """self -= alpha * other"""
-        return apply_in_place(OPERATIONS["sub"], self, other if alpha == 1 else alpha * other)
+        if alpha == 1:
+            return apply_in_place(OPERATIONS["sub"], self, other)
+        return apply_in_place(OPERATIONS["addscaled"], *scaled(self, other, alpha, -1))
 
     def __pow__(self: Any, exponent: Any) -> Tensor:
         """self to the power `exponent`; squares and cubes are multiplications"""
@@ -196,7 +223,12 @@ class ElementwiseMethods:
             raise RuntimeError("Integers to negative integer powers are not allowed. Use x.float() ** y")
         return apply(OPERATIONS["pow"], self, exponent)
 
-    pow = __pow__
+    def pow(self: Any, exponent: Any) -> Tensor:
+        """self to the power `exponent`, a tensor or a number"""
+        found = self.__pow__(exponent)
+        if found is NotImplemented:
+            raise TypeError(f"pow(): argument 'exponent' must be Tensor or Number, not {type(exponent).__name__}")
+        return found
 
     def where(self: Any, condition: Tensor, other: Any) -> Tensor:
         """self where `condition`, else `other`"""

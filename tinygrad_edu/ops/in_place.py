@@ -5,114 +5,184 @@ An operation in place (`x += y`) writes its result into the memory of x. Three t
   - a node has saved the old x for its derivative: the version of the memory is counted up, and the node will refuse;
   - x is a leaf that requires a gradient: there would be no leaf left to give it to, so this is an error (wrap an
     update of parameters in no_grad());
-  - other tensors share the memory: their graphs say how the *old* elements came about. If the change is
-    recorded they get a `Stale` node, which refuses to be differentiated.
+  - other tensors share the memory: their elements have a new history too, and history.py gives it to them.
 
 Recorded or not, x itself is then the result of the operation, with a node like any other result.
 """
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from functools import cache
 from typing import TYPE_CHECKING, Any
 
-from ..graph import Leaf, Shared, Stale, mode, share
+from tinygrad_kernels.codegen import Signature
+from tinygrad_kernels.expr import trace
+
+from ..dtypes import NUMBERS, Kind
+from ..graph import Node, Shared, mode, same_memory, share
+from .history import begin_change, record_change
 from .launch import compute
 from .plan import Operation, Plan, apply, plan_for
 from .shape import copy_into
+from .strides import Shape
 
 if TYPE_CHECKING:
     from ..tensors import Tensor
 
+FILL = trace("fill", lambda x, value: value, ("x", "value"))
 
-def apply_in_place(operation: Operation, x: Tensor, y: Any) -> Tensor:
-    """x becomes operation(x, y). The shape and the dtype of x stay."""
-    if isinstance(y, Tensor):
-        plan = operation.plans.get((x.kind, x.shape, y.kind, y.shape)) or plan_for(operation, (x, y))
+
+@cache
+def fill_kernel(kind: Kind, big: bool) -> Callable[[Any, float], None]:
+    """The loop (buffer, number) that stores a number everywhere."""
+    name = kind.dtype.name
+    return kind.backend.flat(FILL, Signature([name, "number"], ["flat", "number"], name, in_place=1), big)
+
+
+def apply_in_place(operation: Operation, x: Tensor, *others: Any) -> Tensor:
+    """x becomes operation(x, *others). The shape and the dtype of x stay."""
+    key: list[Any] = [x.kind, x.shape]
+    for y in others:
+        key += (y.kind, y.shape) if isinstance(y, Tensor) else (type(y),)
+    plan = operation.plans.get(tuple(key)) or plan_for(operation, (x, *others))
+    if not plan.fits_first:
+        check_fit(plan, x)
+    if (mode.grad or x.flat is None) and begin_change(x, operation.name, *others):
+        return _recorded(operation, x, others)
+    buffers = [x.flat]
+    direct = plan.make_change is not None and x.flat is not None and plan.kind is x.kind
+    for y in others:
+        if not isinstance(y, Tensor):
+            buffers.append(plan.number(y))
+        else:  # strided, or a change of x element by element would disturb it?
+            direct = direct and y.flat is not None and (y is x or not same_memory(x, y))
+            buffers.append(y.flat)
+    if not direct:
+        copy_into(x, compute(operation.forward, (x, *others), plan.arithmetic, x.kind))
     else:
-        plan = operation.plans.get((x.kind, x.shape, type(y))) or plan_for(operation, (x, y))
+        change(plan, *buffers)
+    if x.shared is None:
+        x.shared = Shared()
+    x.shared.version += 1
+    return x
+
+
+def check_fit(plan: Plan, x: Tensor) -> None:
+    """RuntimeError if the result of a plan cannot be stored in x, its first operand."""
     if plan.shape != x.shape:
         raise RuntimeError(
             f"output with shape {list(x.shape)} doesn't match the broadcast shape {list(plan.shape)}: an operation in "
             "place cannot make its tensor larger"
         )
-    if plan.kind is not x.kind and plan.kind.dtype.category > x.kind.dtype.category:
+    if plan.kind.dtype.category > x.kind.dtype.category:
         raise RuntimeError(
             f"result type {plan.kind.dtype.name} can't be cast to the desired output type {x.kind.dtype.name}: "
             f"write the result as a new tensor, or convert with .to({plan.kind.dtype.name}) first"
         )
-    if begin_change(x, operation.name, y):
-        return _recorded(operation, x, y)
-    if plan.make_change is None or x.flat is None or plan.kind is not x.kind or _may_overlap(x, y):
-        copy_into(x, compute(operation.forward, (x, y), plan.arithmetic, x.kind))
-    else:
-        change(plan, x.flat, y.flat if isinstance(y, Tensor) else plan.number(y))
-    if x.shared is None:
-        x.shared = Shared(x)
-    x.shared.version += 1
-    return x
 
 
-def change(plan: Plan, x: Any, y: Any) -> None:
+def change(plan: Plan, *buffers: Any) -> None:
     """Run the kernel of a plan that stores its result in its first operand."""
     if plan.change is None:
         plan.change = plan.make_change()  # type: ignore[misc]
-    plan.change(x, y)
+    plan.change(*buffers)
 
 
-def _recorded(operation: Operation, x: Tensor, y: Any) -> Tensor:
+def _recorded(operation: Operation, x: Tensor, others: tuple) -> Tensor:
     """The same in the graph: compute a result, move it into x's memory, and let x take over its node."""
     before = Tensor(x.flat, x.shape, x.kind, x.node)  # x as the node will remember it
-    before.view, before.shared = x.view, share(x)
-    mask = (x.node is not None) + 2 * (isinstance(y, Tensor) and y.node is not None)
+    before.region, before.shared = x.region, share(x)
+    mask = sum(2**i for i, y in enumerate((x, *others)) if isinstance(y, Tensor) and y.node is not None)
     keep = operation.keeps[mask]
-    if keep is not None and keep[0]:  # y's gradient will ask for the old x: keep it elsewhere
-        before = Tensor(before.detach().clone().flat, x.shape, x.kind, x.node)
-    result = apply(operation, before, y)
+    if keep is not None and keep[0]:  # the derivative asks for the old x: keep it elsewhere
+        before = Tensor(x.detach().clone().flat, x.shape, x.kind, x.node)
+    result = apply(operation, before, *others)
     if result.kind is not x.kind:
         result = result.to_kind(x.kind)
     copy_into(x, result)
-    end_change(x, operation.name)
-    x.node = result.node  # it saved what it needs of x before and of the result: both lie elsewhere, safe from changes
+    record_change(x, result.node)  # which saved what it needs of x before and of the result: both lie elsewhere
     return x
 
 
-def _may_overlap(x: Tensor, y: Any) -> bool:
-    """Would writing x element by element disturb y before it is read? Or is y not contiguous?"""
-    if not isinstance(y, Tensor) or y is x:
-        return False
-    return y.flat is None or (y.shared is not None and y.shared is x.shared)
+class OverwriteBackward(Node):
+    """x after x.copy_(source) or x.fill_(number): the old elements are gone, so no gradient reaches them."""
+
+    __slots__ = ("shape", "kind", "label")
+
+    def __init__(self, parents: tuple[Node | None, Node | None], source: Any, label: str) -> None:
+        self.walk = None
+        self.parents, self.label = parents, label
+        self.shape: Shape = source.shape if isinstance(source, Tensor) else ()
+        self.kind: Any = source.kind if isinstance(source, Tensor) else None
+
+    def name(self) -> str:
+        return self.label
+
+    def pull(self, g: Tensor, graph: bool) -> tuple[Tensor | None, Tensor | None]:
+        from ..creation import zeros
+
+        old = zeros(g.shape, dtype=g.kind.dtype, device=g.kind.device) if self.parents[0] is not None else None
+        new = g.clone().sum_to(self.shape).to_kind(self.kind) if self.parents[1] is not None else None
+        return old, new
 
 
-def begin_change(x: Tensor, name: str, source: Any = None) -> bool:
-    """Checks before x is changed in place (by what `source` has); must the change be recorded?"""
-    if x.flat is None and any(n > 1 and not s for n, s in zip(x.shape, x.view[2], strict=True)):
-        raise RuntimeError(
-            "unsupported operation: more than one element of the written-to tensor refers to a single memory "
-            f"location. Please clone() the tensor before {name}_"
-        )
-    if not mode.grad:
-        return False
-    if x.node is None and (not isinstance(source, Tensor) or source.node is None):
-        return False
-    if type(x.node) is Leaf:
-        raise RuntimeError(
-            f"a leaf Variable that requires grad is being used in an in-place operation ({name}_). "
-            "Wrap an update of parameters in `with no_grad():`, or work on a clone()"
-        )
-    if x.is_view():
-        raise RuntimeError(
-            f"{name}_ on a view of a tensor that takes part in a graph is not supported: change the tensor itself "
-            "(x[i] = ...), or write the result as a new tensor"
-        )
-    return True
-
-
-def end_change(x: Tensor, name: str, recorded: bool = True) -> None:
-    """Count the change; if it is recorded, the graphs of other tensors on the same memory are out of date."""
-    shared = share(x)
-    shared.version += 1
+def overwrite(x: Tensor, source: Any, label: str) -> Tensor:
+    """x takes over the elements of a tensor (broadcast, converted), or one number everywhere."""
+    recorded = begin_change(x, label, source, same=not isinstance(source, Tensor) or not source.shape)
+    before = x.node
+    if isinstance(source, Tensor):
+        copy_into(x, source.clone() if same_memory(x, source) else source.detach())
+    elif x.flat is not None:
+        big = x.flat.size >= x.kind.backend.PARALLEL_FROM
+        fill_kernel(x.kind, big)(x.flat, float(source) if x.kind.dtype.is_floating_point else int(source))
+    elif x.numel():
+        number = Tensor(x.kind.empty(1), (), x.kind)
+        number.flat[0] = source
+        copy_into(x, number)
     if recorded:
-        for reference in shared.tensors:
-            y = reference()
-            if y is not None and y is not x:
-                y.node = Stale(y.node, f"{name}_")
+        parents = (before, source.node if isinstance(source, Tensor) else None)
+        record_change(x, OverwriteBackward(parents, source, f"{label.capitalize()}Backward0"))
+    else:
+        share(x).version += 1
+    return x
+
+
+class InPlaceMethods:
+    """Replacing all elements of a Tensor."""
+
+    __slots__ = ()
+
+    def copy_(self: Any, source: Tensor, non_blocking: bool = False) -> Tensor:
+        """Take over the elements of another tensor, broadcast and converted."""
+        if not isinstance(source, Tensor):
+            raise TypeError(f"copy_(): argument 'other' (position 1) must be Tensor, not {type(source).__name__}")
+        if not broadcasts_to(source.shape, self.shape):
+            raise RuntimeError(
+                f"The expanded size of the tensor must match: a source of shape {list(source.shape)} cannot be "
+                f"broadcast to {list(self.shape)}"
+            )
+        return overwrite(self, source, "copy")
+
+    def fill_(self: Any, value: Any) -> Tensor:
+        """Set every element to a number (or to the one element of a 0-d tensor)."""
+        if isinstance(value, Tensor):
+            if value.shape:
+                raise RuntimeError(
+                    f"fill_ only supports 0-dimension value tensor but got tensor with {len(value.shape)} dimensions."
+                )
+            return overwrite(self, value, "fill")
+        if type(value) not in NUMBERS:
+            raise TypeError(f"fill_(): argument 'value' must be a number, not {type(value).__name__}")
+        return overwrite(self, value, "fill")
+
+    def zero_(self: Any) -> Tensor:
+        """Set every element to 0."""
+        return overwrite(self, 0, "zero")
+
+
+def broadcasts_to(shape: Shape, target: Shape) -> bool:
+    """May a tensor of `shape` be repeated to fill `target`?"""
+    if len(shape) > len(target):
+        return False
+    return all(n in (1, m) for n, m in zip(reversed(shape), reversed(target), strict=False))

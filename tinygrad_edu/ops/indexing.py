@@ -6,8 +6,8 @@ stride.
     x of shape (3, 4), strides (4, 1)      x[1]     offset 4, shape (4,),   strides (1,)
                                            x[:, ::2]          shape (3, 2), strides (4, 2)
 
-Backward, what was taken out goes back where it came from, and zeros everywhere else. An assignment `x[i] = v` cuts the
-other way: the cotangent of x is zero at i, since the old elements are gone, and what is there belongs to v.
+Backward, what was taken out goes back where it came from, and zeros everywhere else. An assignment `x[i] = v` changes
+the view `x[i]` in place (history.py).
 
 Source: S. van der Walt, S. C. Colbert, G. Varoquaux, The NumPy array, Computing in Science & Engineering 13(2), 2011.
 """
@@ -17,38 +17,13 @@ from __future__ import annotations
 import operator
 from typing import TYPE_CHECKING, Any
 
-from ..dtypes import Kind
-from ..graph import Node
-from .in_place import begin_change, end_change
-from .shape import copy_into, start, view_of
+from .advanced import assign, get, is_advanced
+from .in_place import broadcasts_to
+from .shape import start, view_of
 from .strides import Shape
 
 if TYPE_CHECKING:
     from ..tensors import Tensor
-
-
-class AssignBackward(Node):
-    """x with x[index] = value: the rest of g belongs to x, g[index] to the value."""
-
-    __slots__ = ("index", "value_shape", "value_kind")
-
-    def __init__(self, parents: tuple, index: Any, value: Any) -> None:
-        self.walk = None
-        self.parents, self.index = parents, index
-        self.value_shape = value.shape if isinstance(value, Tensor) else ()
-        self.value_kind: Any = value.kind if isinstance(value, Tensor) else None
-
-    def name(self) -> str:
-        return "CopySlices"
-
-    def pull(self, g: Tensor, graph: bool) -> tuple[Tensor | None, Tensor | None]:
-        gx = gv = None
-        if self.parents[0] is not None:
-            gx = g.clone()
-            gx[self.index] = 0
-        if self.parents[1] is not None:
-            gv = g[self.index].clone().sum_to(self.value_shape).to_kind(self.value_kind)
-        return gx, gv
 
 
 def parse_index(x: Tensor, index: Any) -> tuple[Shape, Shape, int]:
@@ -56,9 +31,9 @@ def parse_index(x: Tensor, index: Any) -> tuple[Shape, Shape, int]:
     items = list(index) if isinstance(index, tuple) else [index]
     for item in items:
         if not (item is None or item is Ellipsis or isinstance(item, slice) or hasattr(item, "__index__")):
-            raise TypeError(
-                f"tensor indices must be integers, slices, None or ..., not {type(item).__name__}; "
-                "indexing with lists and tensors comes with a later version"
+            raise IndexError(
+                "only integers, slices (`:`), ellipsis (`...`), None and long or byte Variables are valid indices "
+                f"(got {type(item).__name__})"
             )
     used = sum(item is not None and item is not Ellipsis for item in items)
     if used > len(x.shape):
@@ -103,44 +78,51 @@ def undo_index(g: Tensor, how: tuple[Shape, Any]) -> Tensor:
     return whole
 
 
+def part_of(x: Tensor, axis: int, first: int, length: int, label: str) -> Tensor:
+    """`length` slices along an axis: a view."""
+    strides = x.stride()
+    shape = (*x.shape[:axis], length, *x.shape[axis + 1 :])
+    index = (*[slice(None)] * axis, slice(first, first + length))
+    offset = start(x) + (first * strides[axis] if length else 0)
+    return view_of(x, shape, strides, offset, label, undo_index, (x.shape, index))
+
+
+def slice_of(x: Tensor, axis: int, number: int, label: str) -> Tensor:
+    """One slice along an axis, without that axis: a view."""
+    strides = x.stride()
+    shape, rest = x.shape[:axis] + x.shape[axis + 1 :], strides[:axis] + strides[axis + 1 :]
+    index = (*[slice(None)] * axis, number)
+    return view_of(x, shape, rest, start(x) + number * strides[axis], label, undo_index, (x.shape, index))
+
+
 class IndexingMethods:
     """The methods of Tensor behind square brackets."""
 
     __slots__ = ()
 
     def __getitem__(self: Any, index: Any) -> Tensor:
+        if type(index) is int and self.shape and -self.shape[0] <= index < self.shape[0]:
+            return slice_of(self, 0, index % self.shape[0], "SelectBackward0")
+        if is_advanced(index):
+            return get(self, index)
         shape, strides, offset = parse_index(self, index)
         return view_of(self, shape, strides, offset, "SliceBackward0", undo_index, (self.shape, index))
 
     def __setitem__(self: Any, index: Any, value: Any) -> None:
-        if not isinstance(value, Tensor) and not isinstance(value, bool | int | float):
+        if not isinstance(value, (Tensor, bool, int, float)):
             raise TypeError(f"can't assign a {type(value).__name__} to a {self.kind.dtype.name} tensor")
-        changing = begin_change(self, "copy", value)
-        before = self.node
-        part = self.detach()[index]
-        source = value.detach() if isinstance(value, Tensor) else full_like_number(value, self.kind)
-        while len(source.shape) > len(part.shape) and source.shape[0] == 1:
-            source = source.reshape(source.shape[1:])
-        if not broadcasts_to(source.shape, part.shape):
-            raise RuntimeError(
-                f"shape mismatch: value tensor of shape {list(source.shape)} cannot be broadcast to indexing result "
-                f"of shape {list(part.shape)}"
-            )
-        copy_into(part, source.clone() if source.shared is part.shared else source)
-        end_change(self, "copy", changing)
-        if changing:
-            self.node = AssignBackward((before, value.node if isinstance(value, Tensor) else None), index, value)
-
-
-def broadcasts_to(shape: Shape, target: Shape) -> bool:
-    """May a tensor of `shape` be repeated to fill `target`?"""
-    if len(shape) > len(target):
-        return False
-    return all(n in (1, m) for n, m in zip(reversed(shape), reversed(target), strict=False))
-
-
-def full_like_number(value: float, kind: Kind) -> Tensor:
-    """A 0-d tensor of a kind."""
-    from ..creation import tensor
-
-    return tensor(value, dtype=kind.dtype, device=kind.device)
+        if is_advanced(index):
+            assign(self, index, value)
+            return
+        part = self[index]
+        if isinstance(value, Tensor):
+            while len(value.shape) > len(part.shape) and value.shape[0] == 1:
+                value = value.squeeze(0)
+            if not broadcasts_to(value.shape, part.shape):
+                raise RuntimeError(
+                    f"shape mismatch: value tensor of shape {list(value.shape)} cannot be broadcast to indexing result "
+                    f"of shape {list(part.shape)}"
+                )
+            part.copy_(value)
+        else:
+            part.fill_(value)

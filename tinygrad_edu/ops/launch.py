@@ -72,7 +72,7 @@ def launch(formula: Formula, operands: tuple, arithmetic: Kind, result: Kind, ta
             key.append(x.kind)
             key.append(x.shape)
             if x.flat is None:
-                key.append(x.view[2])
+                key.append(x.region[2])
         else:
             key.append(float)
     found = _launches.get(tuple(key))
@@ -125,7 +125,7 @@ def _element(x: Tensor) -> Any:
     """The buffer of a contiguous tensor, or the one element that an expanded tensor repeats."""
     if x.flat is not None:
         return x.flat
-    buffer, offset, _ = x.view
+    buffer, offset = x.region[:2]
     return buffer[offset : offset + 1]
 
 
@@ -160,7 +160,7 @@ def _strided(
             elif x.flat is not None:
                 arguments += (x.flat, (0, *s))
             else:
-                arguments += (x.view[0], (x.view[1], *s))
+                arguments += (x.region[0], (x.region[1], *s))
         kernel(dims, out, result_at, *arguments)
         return out
 
@@ -267,7 +267,7 @@ def split_axes(shape: Shape, axes: Shape) -> tuple[int | None, int, int]:
 
 def _repeats_one(x: Tensor) -> bool:
     """Is x one number, seen many times?"""
-    return x.flat is None and not any(x.view[2])
+    return x.flat is None and not any(x.region[2])
 
 
 def _two_steps(

@@ -42,7 +42,12 @@ class MmBackward(Node):
         self.done = False
 
     def count_changes(self) -> int:
-        return sum(x.shared.version for x in (self.a, self.b) if x is not None and x.shared is not None)
+        versions = 0
+        if self.a is not None and self.a.shared is not None:
+            versions += self.a.shared.version
+        if self.b is not None and self.b.shared is not None:
+            versions += self.b.shared.version
+        return versions
 
     def check(self) -> None:
         """Refuse if a saved operand has been changed in place since."""
@@ -108,26 +113,53 @@ def linear(x: Tensor, weight: Tensor, bias: Tensor) -> Tensor:
     return out
 
 
+class Product:
+    """A B for two matrices of certain shapes, prepared: sizes, kernel, and how contiguous operands lie."""
+
+    __slots__ = ("m", "n", "k", "shape", "new", "kernel", "a_layout", "b_layout", "left", "right")
+
+    def __init__(self, a: Tensor, b: Tensor, left: bool, right: bool) -> None:
+        rows, columns = a.shape, b.shape
+        self.m, self.k = (rows[1], rows[0]) if left else rows
+        self.n = columns[0] if right else columns[1]
+        self.shape, self.left, self.right = Size((self.m, self.n)), left, right
+        self.new = a.kind.backend.maker(a.kind.dtype.name, self.m * self.n)
+        self.kernel = a.kind.backend.matmul
+        self.a_layout = (0, 1, rows[1]) if left else (0, rows[1], 1)
+        self.b_layout = (0, 1, columns[1]) if right else (0, columns[1], 1)
+
+
+_products: dict[tuple, Product] = {}
+
+
+def product_plan(a: Tensor, b: Tensor, left: bool, right: bool) -> Product:
+    if len(_products) > 2048:
+        _products.clear()
+    plan = _products[a.kind, a.shape, b.shape, left, right] = Product(a, b, left, right)
+    return plan
+
+
 def times(a: Tensor, b: Tensor, left: bool = False, right: bool = False) -> Tensor:
     """A B for two matrices, Aᵀ in place of A with `left`, Bᵀ in place of B with `right`; no graph, no views."""
-    m, k = reversed(a.shape) if left else a.shape
-    n = b.shape[0] if right else b.shape[1]
-    a_at, a_row, a_col = layout(a)
-    b_at, b_row, b_col = layout(b)
-    out = Tensor(a.kind.empty(m * n), Size((m, n)), a.kind)
-    a_layout = (a_at, a_col, a_row) if left else (a_at, a_row, a_col)
-    b_layout = (b_at, b_col, b_row) if right else (b_at, b_row, b_col)
-    a.kind.backend.matmul(out.flat, buffer(a), buffer(b), m, n, k, a_layout, b_layout)
-    return out
+    return run(_products.get((a.kind, a.shape, b.shape, left, right)) or product_plan(a, b, left, right), a, b)
+
+
+def run(plan: Product, a: Tensor, b: Tensor) -> Tensor:
+    x, y = a.flat, b.flat
+    a_layout, b_layout = plan.a_layout, plan.b_layout
+    if x is None:
+        x, at, (row, column), _ = a.region
+        a_layout = (at, column, row) if plan.left else (at, row, column)
+    if y is None:
+        y, at, (row, column), _ = b.region
+        b_layout = (at, column, row) if plan.right else (at, row, column)
+    out = plan.new()
+    plan.kernel(out, x, y, plan.m, plan.n, plan.k, a_layout, b_layout)
+    return Tensor(out, plan.shape, a.kind)
 
 
 def product(a: Tensor, b: Tensor) -> Tensor:
     """A B for matrices, or batches of them, with the node of the graph."""
-    if len(a.shape) == len(b.shape) == 2 and a.shape[1] == b.shape[0]:
-        out = times(a, b)
-        if (a.node is not None or b.node is not None) and mode.grad:
-            out.node = MmBackward(a, b)
-        return out
     *batch_a, m, k = a.shape
     *batch_b, k_b, n = b.shape
     if k != k_b:
@@ -135,23 +167,26 @@ def product(a: Tensor, b: Tensor) -> Tensor:
             f"mat1 and mat2 shapes cannot be multiplied ({m}x{k} and {k_b}x{n}): the last axis of the first and the "
             "second last of the second must be equal"
         )
-    batch = broadcast_shapes(tuple(batch_a), tuple(batch_b))
-    out = Tensor(a.kind.empty(prod(batch) * m * n), Size((*batch, m, n)), a.kind)
-    batched(out, a, b, batch, m, n, k)
+    if batch_a or batch_b:
+        batch = broadcast_shapes(tuple(batch_a), tuple(batch_b))
+        out = Tensor(a.kind.empty(prod(batch) * m * n), Size((*batch, m, n)), a.kind)
+        batched(out, a, b, batch, m, n, k)
+    else:
+        out = times(a, b)
     if (a.node is not None or b.node is not None) and mode.grad:
         out.node = MmBackward(a, b)
     return out
 
 
 def buffer(x: Tensor) -> Any:
-    return x.flat if x.flat is not None else x.view[0]
+    return x.flat if x.flat is not None else x.region[0]
 
 
 def layout(x: Tensor) -> tuple[int, int, int]:
     """(offset, row stride, column stride) of the last two axes."""
     if x.flat is not None:
         return 0, x.shape[-1], 1
-    _, offset, strides = x.view
+    _, offset, strides, _ = x.region
     return offset, strides[-2], strides[-1]
 
 
@@ -194,6 +229,13 @@ def matmul(a: Tensor, b: Tensor) -> Tensor:
     """
     if not isinstance(b, Tensor):
         raise TypeError(f"matmul(): argument 'other' must be Tensor, not {type(b).__name__}")
+    if a.kind is b.kind:
+        plan = _products.get((a.kind, a.shape, b.shape, False, False))
+        if plan is not None:
+            out = run(plan, a, b)
+            if (a.node is not None or b.node is not None) and mode.grad:
+                out.node = MmBackward(a, b)
+            return out
     if a.kind is not b.kind:
         if a.kind.device != b.kind.device:
             raise RuntimeError(
@@ -233,8 +275,7 @@ class LinalgMethods:
         """self @ other; see `matmul`."""
         return matmul(self, other)
 
-    def __matmul__(self: Any, other: Any) -> Tensor:
-        return matmul(self, other)  # refuses an array, with which NumPy would compute
+    __matmul__ = matmul  # refuses an array, with which NumPy would compute
 
     def mm(self: Any, other: Tensor) -> Tensor:
         """The product of two matrices."""

@@ -14,13 +14,14 @@ undoes a broadcast, R. Frostig, M. Johnson, C. Leary, Compiling machine learning
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import cached_property
 from operator import itemgetter
 from typing import TYPE_CHECKING, Any
 
 from tinygrad_kernels import calculus
 from tinygrad_kernels.expr import Formula, backward_formulas, forward_formula, inputs_of, walk
 
-from ..dtypes import BOOL, NUMBERS, Kind, bool_, default_float, int64, kind_of, result_dtype
+from ..dtypes import BOOL, FLOAT, NUMBERS, Kind, bool_, default_float, int64, kind_of, result_dtype
 from ..graph import Node, changed, freed, mode, share
 from .launch import compute, launch
 from .strides import Size
@@ -40,13 +41,33 @@ class Operation:
     def __init__(self, op: type[calculus.Elementwise]) -> None:
         self.op, self.name = op, op.name
         self.node_name = f"{op.__name__}Backward0"
-        self.forward = forward_formula(op)
-        self.pulls = backward_formulas(op)
-        self.names = ("g", *self.forward.inputs, "out")
-        self.picks = tuple(tuple(self.names.index(n) for n in p.inputs) if p else () for p in self.pulls)
-        self.passes = tuple(p is not None and p.outputs[0].op == "input" for p in self.pulls)
-        self.keeps = [self._keep(mask) for mask in range(2**op.arity)]  # None: nothing at all
         self.plans: dict[tuple, Plan] = {}
+
+    # Traced when first needed: a program uses few of the operations.
+    @cached_property
+    def forward(self) -> Formula:
+        return forward_formula(self.op)
+
+    @cached_property
+    def pulls(self) -> tuple[Formula | None, ...]:
+        return backward_formulas(self.op)
+
+    @cached_property
+    def names(self) -> tuple[str, ...]:
+        return ("g", *self.op.operands, "out")
+
+    @cached_property
+    def picks(self) -> tuple[tuple[int, ...], ...]:
+        return tuple(tuple(self.names.index(n) for n in p.inputs) if p else () for p in self.pulls)
+
+    @cached_property
+    def passes(self) -> tuple[bool, ...]:
+        """Which operands get g itself."""
+        return tuple(p is not None and p.outputs[0].op == "input" for p in self.pulls)
+
+    @cached_property
+    def keeps(self) -> list[tuple[bool, ...] | None]:
+        return [self._keep(mask) for mask in range(2**self.op.arity)]  # None: nothing at all
 
     def _keep(self, mask: int) -> tuple[bool, ...] | None:
         needed: set[str] = set()
@@ -61,7 +82,7 @@ class Plan:
     """One operation on contiguous operands of certain kinds and shapes: see the top of the file."""
 
     __slots__ = ("operation", "kernel", "size", "shape", "kind", "arithmetic", "number", "targets", "flat_g", "one_g",
-                 "change", "make_change")  # fmt: skip
+                 "new", "change", "make_change", "fits_first")  # fmt: skip
 
     def __init__(self, operation: Operation, operands: tuple) -> None:
         self.operation = operation
@@ -71,9 +92,12 @@ class Plan:
         assert found.direct is not None or not all(_has_buffer(x) for x in operands)
         self.kernel: Any = found.direct  # None: the general way only
         self.size, self.shape, self.number = found.size, found.shape, found.number
+        self.new = self.kind.backend.maker(self.kind.dtype.name, self.size)  # () -> a buffer for the result
         self.change: Any = None  # the kernel that stores the result in the first operand, made when first needed
         self.make_change = found.in_place
         self.targets = tuple((x.shape, x.kind) if isinstance(x, Tensor) else None for x in operands)
+        first = operands[0]
+        self.fits_first = isinstance(first, Tensor) and first.kind is self.kind and first.shape == self.shape
         self.flat_g: list[Callable | None] = [None] * len(operands)  # made when a gradient first comes this way
         self.one_g: list[Callable | None] = [None] * len(operands)
 
@@ -97,12 +121,13 @@ class Plan:
                 return Tensor(found.run(operands, None), found.shape, kind)
 
             return pull_any
-        kernel, size, shape = found.direct, found.size, Size(target)
+        kernel, shape = found.direct, Size(target)
+        new = kind.backend.maker(kind.dtype.name, found.size)
         if len(picks) == 1:
             (only,) = picks
 
             def pull_one(g: Tensor, values: tuple) -> Tensor:
-                out = kind.empty(size)
+                out = new()
                 kernel(out, values[only])
                 return Tensor(out, shape, kind)
 
@@ -110,7 +135,7 @@ class Plan:
         pick = itemgetter(*picks)
 
         def pull(g: Tensor, values: tuple) -> Tensor:
-            out = kind.empty(size)
+            out = new()
             kernel(out, *pick(values))
             return Tensor(out, shape, kind)
 
@@ -126,7 +151,7 @@ def _has_buffer(x: Any) -> bool:
     return not isinstance(x, Tensor) or x.flat is not None
 
 
-NOTHING = (None, None, None, None)
+NOTHING = (None,) * 8
 
 
 class ElementwiseNode(Node):
@@ -195,11 +220,11 @@ class ElementwiseNode(Node):
         pulls = plan.flat_g
         buffer = g.flat
         if buffer is None:
-            if any(g.view[2]):
+            if any(g.region[2]):
                 g = g.contiguous()
                 buffer = g.flat
             else:  # one number, expanded
-                pulls, (base, offset, _) = plan.one_g, g.view
+                pulls, (base, offset, _, _) = plan.one_g, g.region
                 buffer = base[offset : offset + 1]
         values = (buffer, *self.buffers)
         found: list[Tensor | None] = []
@@ -253,7 +278,15 @@ def evaluate(formula: Formula, values: dict[str, Any]) -> Any:
             done[id(e)] = e.value
         else:
             done[id(e)] = apply(OPERATIONS[e.op], *(done[id(a)] for a in e.args))
-    return done[id(formula.outputs[0])]
+    found = done[id(formula.outputs[0])]
+    return found if isinstance(found, Tensor) else repeated(found, values["g"])
+
+
+def repeated(number: float, like: Tensor) -> Tensor:
+    """A tensor of one number, everywhere: a derivative that is constant."""
+    buffer = like.kind.empty(1)
+    buffer[0] = number
+    return Tensor(buffer, (), like.kind).expand(like.shape)
 
 
 def apply(operation: Operation, *operands: Any) -> Any:
@@ -273,7 +306,7 @@ def apply(operation: Operation, *operands: Any) -> Any:
         if recorded:  # a node holds buffers: a strided operand is copied, in the graph
             return apply(operation, *(x.contiguous() if isinstance(x, Tensor) else x for x in operands))
         return compute(operation.forward, operands, plan.arithmetic, plan.kind)
-    out = Tensor(plan.kind.empty(plan.size), plan.shape, plan.kind)
+    out = Tensor(plan.new(), plan.shape, plan.kind)
     plan.kernel(out.flat, *[x.flat if isinstance(x, Tensor) else plan.number(x) for x in operands])
     if recorded:
         out.node = ElementwiseNode(plan, parents, operands, out)
@@ -320,16 +353,31 @@ def arithmetic_kind(operation: Operation, operands: tuple) -> Kind:
                 "Expected all tensors to be on the same device, but found at least two devices, "
                 f"{device} and {x.kind.device}! Move one of them with .to('{device}')"
             )
-    dtype = result_dtype(operands[1:] if operation.name == "where" else operands)
-    if operation.op.floating and not dtype.is_floating_point:
-        dtype = default_float
+    both = zip(operation.forward.inputs, operands, strict=True)
+    dtype = result_dtype([x for name, x in both if name not in operation.op.parameters])
     if dtype.category == BOOL and operation.name in ("square", "cube"):
         dtype = int64  # a power with a whole number, as True ** 2 is 1
-    if dtype.category == BOOL and operation.name == "relu":
-        raise RuntimeError("Boolean inputs not supported for relu. Use x.int()")
-    if dtype.category == BOOL and operation.name in ("sub", "neg"):
-        raise RuntimeError("Subtraction, the `-` operator, with a bool tensor is not supported. Use x != y, or x.int()")
+    if "bif"[dtype.category] not in operation.op.kinds:
+        raise refusal(operation.name, dtype)
+    if operation.name == "sub" and any(type(x) is bool or getattr(x, "dtype", None) is bool_ for x in operands):
+        raise refusal("sub", bool_)
+    if operation.op.floating and not dtype.is_floating_point:
+        dtype = default_float
     return kind_of(dtype, device)
+
+
+def refusal(name: str, dtype: Any) -> RuntimeError:
+    """Why an operation does not take numbers of this dtype: the types of error are PyTorch's."""
+    if dtype.category == BOOL and name in ("sub", "neg"):
+        return RuntimeError(
+            "Subtraction, the `-` operator, with a bool tensor is not supported. Use x != y, or x.int()"
+        )
+    if dtype.category == BOOL and name in ("relu", "relu6", "hardtanh"):
+        return RuntimeError(f"Boolean inputs not supported for {name}. Use x.int()")
+    if name == "addcdiv":
+        return RuntimeError("Integer division with addcdiv is no longer supported. Use x.float()")
+    hint = "x.float()" if dtype.category != FLOAT else "x.int()"
+    return NotImplementedError(f'"{name}" not implemented for {dtype}. Use {hint}')
 
 
 OPERATIONS = {name: Operation(op) for name, op in calculus.OPERATIONS.items()}

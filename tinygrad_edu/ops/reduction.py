@@ -1,11 +1,13 @@
-"""Sums and means over axes, and what they mean backward.
+"""Sums and means over axes, and what they mean backward; the plan that all reductions share.
 
 A sum adds a cotangent's worth of change from every element alike, so backward it only *repeats* the cotangent
 along the summed axes. Nothing is written for that: the gradient is a view with stride 0 (`expand`).
 
     x (2, 3) ── sum over axis 1 ──▶ (2,)         g (2,) ── as (2, 1), expanded ──▶ (2, 3)
 
-Forward, the axes are brought together and handed to one of two kernels (launch.py, codegen_reduction.py).
+Forward, the axes are brought together and handed to one of two kernels (launch.py, codegen_reduction.py). That is the
+same for every operation that the kernels know: sum, prod, max, any, ..., so a `Reduction` is prepared with the name of
+one, and what differs backward is the class of its node: extrema.py, products.py.
 """
 
 from __future__ import annotations
@@ -14,17 +16,19 @@ from math import prod
 from typing import TYPE_CHECKING, Any
 
 from tinygrad_kernels.codegen import Signature
-from tinygrad_kernels.expr import trace
+from tinygrad_kernels.expr import Formula, trace
 
-from ..dtypes import BOOL, Kind, as_dtype, int64, kind_of
-from ..graph import Node, mode
+from ..dtypes import BOOL, Kind, as_dtype, bool_, int64, kind_of, uint8
+from ..graph import Node, changed, freed, mode, share
 from .launch import split_axes
 from .strides import Shape, Size, broadcast_strides, contiguous_strides, reduced_axes
 
 if TYPE_CHECKING:
     from ..tensors import Tensor
 
-SUM = trace("sum", lambda x: x, ("x",))
+# The operations: the monoid that reduces (codegen_reduction.py), where it has another name
+MONOIDS = {"mean": "sum", "count_nonzero": "sum", "amax": "max", "amin": "min"}
+COMPUTE_IN_RESULT = ("sum", "mean", "prod")  # the dtype of the others is that of the operand: only the result differs
 
 
 class SumBackward(Node):
@@ -33,9 +37,9 @@ class SumBackward(Node):
     __slots__ = ("plan",)
     fresh = False  # the gradient is a view of g
 
-    def __init__(self, parent: Node, plan: Total) -> None:
+    def __init__(self, x: Tensor, out: Tensor, plan: Reduction) -> None:
         self.walk = None
-        self.parents, self.plan = (parent,), plan
+        self.parents, self.plan = (x.node,), plan
 
     def name(self) -> str:
         return self.plan.label
@@ -47,63 +51,118 @@ class SumBackward(Node):
         if graph or g.flat is None or g.kind is not plan.source:
             return (g.to_kind(plan.source).reshape(plan.kept).expand(plan.shape),)
         repeated = Tensor(None, plan.shape, g.kind)
-        repeated.view = (g.flat, 0, plan.repeat)
+        repeated.region = (g.flat, 0, plan.repeat, None)
         return (repeated,)
 
 
-class Total:
-    """A sum (or mean) prepared: for tensors of one kind and shape, over certain axes, into one kind.
+class SavingNode(Node):
+    """A node that keeps tensors for its derivative, and refuses to use one that was changed in the meantime.
 
-    `kept` is the shape with the summed axes as 1; `repeat` the strides that repeat a sum along them again.
+    Its own result is kept detached (a node never points to the tensor that it made: see graph.py).
     """
 
-    __slots__ = ("source", "shape", "kept", "repeat", "result", "out_shape", "size", "order", "count", "mean", "label",
-                 "kernel", "sizes")  # fmt: skip
+    __slots__ = ("tensors", "versions")
 
-    def __init__(self, x: Tensor, dim: Any, keepdim: bool, result: Kind, mean: bool) -> None:
-        axes = normalize_axes(dim, len(x.shape))
+    def __init__(self, parents: tuple[Node | None, ...], *tensors: Tensor) -> None:
+        self.walk = None
+        self.parents = parents
+        self.tensors: tuple[Tensor, ...] | None = tensors
+        self.versions = [share(x).version for x in tensors]
+
+    def release(self) -> None:
+        self.tensors = None
+
+    def saved(self) -> tuple[Tensor, ...]:
+        """The tensors. RuntimeError if they were freed, or changed in place."""
+        if self.tensors is None:
+            raise freed(self)
+        for x, version in zip(self.tensors, self.versions, strict=True):
+            if share(x).version != version:
+                raise changed(f"an operand of {self.name()} or its result, of shape {list(x.shape)}")
+        return self.tensors
+
+    def result(self, out: Tensor) -> Tensor:
+        """The saved result, in the graph again: for derivatives that are differentiated themselves."""
+        return Tensor(out.flat, out.shape, out.kind, self)
+
+
+NODES: dict[str, Any] = {"sum": SumBackward, "mean": SumBackward}  # by operation; each is made from (x, out, plan)
+
+
+class Reduction:
+    """A reduction prepared: for tensors of one kind and shape, over certain axes, into one kind.
+
+    `kept` is the shape with the reduced axes as 1; `repeat` the strides that repeat a result along them again.
+    """
+
+    __slots__ = ("source", "shape", "axes", "kept", "repeat", "result", "out_shape", "size", "order", "count", "mean",
+                 "label", "node", "kernel", "sizes")  # fmt: skip
+
+    def __init__(self, x: Tensor, op: str, dim: Any, keepdim: bool, result: Kind) -> None:
+        self.axes = axes = normalize_axes(dim, len(x.shape))
         rest = tuple(axis for axis in range(len(x.shape)) if axis not in axes)
-        self.source, self.shape, self.result, self.mean = x.kind, x.shape, result, mean
+        self.source, self.shape, self.result, self.mean = x.kind, x.shape, result, op == "mean"
         self.kept = tuple(1 if axis in axes else n for axis, n in enumerate(x.shape))
         self.repeat = broadcast_strides(self.kept, contiguous_strides(self.kept), x.shape)
         self.out_shape = Size(self.kept if keepdim else tuple(x.shape[axis] for axis in rest))
         self.size, self.count = prod(self.out_shape), prod(x.shape[axis] for axis in axes)
-        self.label = ("Mean" if mean else "Sum") + f"Backward{0 if dim is None else 1}"
+        overload = op in ("max", "min") or (dim is not None and not op.startswith("am"))  # PyTorch numbers them
+        self.label = f"{op.capitalize()}Backward{int(overload)}"
+        self.node = NODES.get(op) if result.dtype.is_floating_point else None
         self.order: tuple[int, ...] | None = None
         before, summed, after = split_axes(x.shape, axes)
         if before is None:  # the axes do not lie together: bring them to the end
             self.order, summed, after = (*rest, *axes), self.count, 1
-        signature = Signature([x.kind.dtype.name], ["flat"], result.dtype.name)
+        formula, signature = self.prologue(op)
+        monoid = MONOIDS.get(op, op)
         big = prod(x.shape) >= result.backend.PARALLEL_FROM
-        divisor = float(self.count) if mean else 1.0
+        divisor = float(self.count) if self.mean else 1.0
         self.sizes: tuple[float, ...]
         if after > 1:
-            self.kernel, self.sizes = result.backend.columns(SUM, signature, big), (summed, after, divisor)
+            self.kernel, self.sizes = result.backend.columns(formula, signature, big, monoid), (summed, after, divisor)
         else:
-            self.kernel, self.sizes = result.backend.rows(SUM, signature, big), (summed, divisor)
+            self.kernel, self.sizes = result.backend.rows(formula, signature, big, monoid), (summed, divisor)
+
+    def prologue(self, op: str) -> tuple[Formula, Signature]:
+        """What is reduced: the elements, or for count_nonzero the answers, and in which dtype it is computed."""
+        compute = self.result.dtype if op in COMPUTE_IN_RESULT else self.source.dtype
+        if op != "count_nonzero":
+            return FORMULAS[MONOIDS.get(op, op)], Signature([self.source.dtype.name], ["flat"], compute.name)
+        if not compute.is_floating_point:
+            compute = int64
+        return COUNT, Signature([self.source.dtype.name], ["flat"], compute.name)
 
 
-_totals: dict[tuple, Total] = {}
+FORMULAS = {
+    op: trace(op, lambda x: x, ("x",)) for op in ("sum", "prod", "max", "min", "any", "all", "argmax", "argmin")
+}
+COUNT = trace("count_nonzero", lambda x: x != 0, ("x",))
+
+_plans: dict[tuple, Reduction] = {}
 
 
-def total(x: Tensor, dim: Any, keepdim: bool, result: Kind, mean: bool) -> Tensor:
-    """The sum (or mean) of x over axes, in a tensor of kind `result`."""
+def reduce(x: Tensor, op: str, dim: Any, keepdim: bool, result: Kind) -> Tensor:
+    """x reduced over axes (an int, several, or None for all), in a tensor of kind `result`.
+
+    `op` is 'sum', 'mean', 'prod', 'amax', 'amin', 'max', 'min' (the last two of everything), 'any', 'all',
+    'count_nonzero', 'argmax' or 'argmin'.
+    """
     if isinstance(dim, list):
         dim = tuple(dim)
-    key = (x.kind, x.shape, type(dim), dim, keepdim, result, mean)  # the type: 1.0 == 1, and is no axis
-    plan = _totals.get(key)
+    key = (op, x.kind, x.shape, type(dim), dim, keepdim, result)  # the type: 1.0 == 1, and is no axis
+    plan = _plans.get(key)
     if plan is None:
-        if len(_totals) > 2048:
-            _totals.clear()
-        plan = _totals[key] = Total(x, dim, keepdim, result, mean)
+        if len(_plans) > 2048:
+            _plans.clear()
+        plan = _plans[key] = Reduction(x, op, dim, keepdim, result)
     buffer = x.flat
     if buffer is None or plan.order is not None:
         source = x.detach() if plan.order is None else x.detach().permute(*plan.order)
         buffer = source.contiguous().flat
     out = Tensor(result.empty(plan.size), plan.out_shape, result)
     plan.kernel(out.flat, *plan.sizes, buffer)
-    if x.node is not None and mode.grad and result.dtype.is_floating_point:
-        out.node = SumBackward(x.node, plan)
+    if x.node is not None and mode.grad and plan.node is not None:
+        out.node = plan.node(x, out, plan)
     return out
 
 
@@ -131,6 +190,17 @@ def normalize_axes(dim: Any, dimensions: int) -> Shape:
     return tuple(sorted(found)) if dimensions else ()
 
 
+def total_kind(x: Tensor, dtype: Any) -> Kind:
+    """The kind of a sum or product of x: `dtype` where one is asked for, x's own, int64 for whole numbers."""
+    if dtype is not None:
+        return kind_of(as_dtype(dtype), x.kind.device)
+    return x.kind if x.kind.dtype.is_floating_point else kind_of(int64, x.kind.device)
+
+
+def truth_kind(x: Tensor) -> Kind:
+    return x.kind if x.kind.dtype is uint8 else kind_of(bool_, x.kind.device)
+
+
 class ReductionMethods:
     """The reducing methods of Tensor."""
 
@@ -143,12 +213,7 @@ class ReductionMethods:
         >>> tg.ones(2, 3).sum(1)
         tensor([3., 3.])
         """
-        kind = self.kind
-        if dtype is not None:
-            kind = kind_of(as_dtype(dtype), kind.device)
-        elif not kind.dtype.is_floating_point:
-            kind = kind_of(int64, kind.device)
-        return total(self, dim, keepdim, kind, mean=False)
+        return reduce(self, "sum", dim, keepdim, total_kind(self, dtype))
 
     def mean(self: Any, dim: Any = None, keepdim: bool = False, *, dtype: Any = None) -> Tensor:
         """The mean over axes `dim` (an int or several; None: all). Of floats only."""
@@ -159,7 +224,29 @@ class ReductionMethods:
                 f"mean(): could not infer output dtype. Input dtype must be a floating point dtype. Got: {name}. "
                 "Use x.float().mean()"
             )
-        return total(x, dim, keepdim, x.kind, mean=True)
+        return reduce(x, "mean", dim, keepdim, x.kind)
+
+    def any(self: Any, dim: Any = None, keepdim: bool = False) -> Tensor:
+        """Is any element not 0, over axes `dim` (an int or several; None: all)? bool; uint8 for uint8, as in PyTorch.
+
+        >>> import tinygrad_edu as tg
+        >>> tg.tensor([[0, 1], [0, 0]]).any(1)
+        tensor([ True, False])
+        """
+        return reduce(self, "any", dim, keepdim, truth_kind(self)) if dim != () else self != 0
+
+    def all(self: Any, dim: Any = None, keepdim: bool = False) -> Tensor:
+        """Is no element 0, over axes `dim` (an int or several; None: all)? bool; uint8 for uint8, as in PyTorch."""
+        return reduce(self, "all", dim, keepdim, truth_kind(self)) if dim != () else self != 0
+
+    def count_nonzero(self: Any, dim: Any = None) -> Tensor:
+        """How many elements are not 0, over axes `dim` (an int or several; None: all): int64. nan is not 0.
+
+        >>> import tinygrad_edu as tg
+        >>> tg.tensor([0.0, 1.0, 2.0]).count_nonzero()
+        tensor(2)
+        """
+        return reduce(self, "count_nonzero", dim, False, kind_of(int64, self.kind.device))
 
     def sum_to(self: Any, shape: Shape) -> Tensor:
         """Undo a broadcast: the sum over the axes that were repeated to get from `shape` to this tensor's."""

@@ -1,7 +1,8 @@
-"""Softmax and cross-entropy: operations on whole rows, with kernels of their own.
+"""Softmax, log-sum-exp and cross-entropy: operations on whole rows, with kernels of their own.
 
     softmax          y = eˣ / Σ eˣ             dx = y (g - Σ g y)
     log softmax      y = x - log Σ eˣ          dx = g - eʸ Σ g
+    log-sum-exp      y = log Σ eˣ              dx = g eˣ⁻ʸ
     cross-entropy    loss = -log softmax(x)[t]    dx = g (softmax(x) - onehot(t))
 
 In each the rows are the last axis; another axis is moved there and back. The kernels (tinygrad_kernels/cpu/rows.py)
@@ -15,6 +16,7 @@ from __future__ import annotations
 from math import prod
 from typing import TYPE_CHECKING, Any
 
+from .. import dtypes
 from ..dtypes import float64, int64, kind_of
 from ..graph import Node, changed, freed, mode, share
 from .reduction import normalize_axes
@@ -86,6 +88,64 @@ def along_rows(x: Tensor, dim: int | None, log: bool) -> Tensor:
     return out
 
 
+class LogsumexpBackward(Node):
+    """log Σ eˣ of the rows of x; `sums` has it in float64, for in float32 large numbers would lose digits."""
+
+    __slots__ = ("x", "version", "sums")
+
+    def __init__(self, x: Tensor, sums: Any) -> None:
+        self.walk = None
+        self.parents = (x.node,)
+        self.x: Tensor | None = x
+        self.version, self.sums = share(x).version, sums
+
+    def release(self) -> None:
+        self.x = self.sums = None
+
+    def pull(self, g: Tensor, graph: bool) -> tuple[Tensor]:
+        x = self.x
+        if x is None:
+            raise freed(self)
+        if share(x).version != self.version:
+            raise changed(f"the input of a logsumexp, of shape {list(x.shape)}")
+        if graph:
+            return (g.unsqueeze(-1) * along_rows(x, -1, log=False),)
+        rows, columns = rows_of(x.shape)
+        out = Tensor(x.kind.empty(rows * columns), x.shape, x.kind)
+        x.kind.backend.logsumexp_backward(out.flat, g.contiguous().flat, x.flat, self.sums, rows, columns)
+        return (out,)
+
+
+class RowMethods:
+    """The methods of Tensor that work on whole rows."""
+
+    __slots__ = ()
+
+    def logsumexp(self: Any, dim: Any, keepdim: bool = False) -> Tensor:
+        """log Σ eˣ over axes `dim` (an int or several), without overflow. Integers are converted to the default float.
+
+        -inf where all elements are (or there are none), inf where one is.
+
+        >>> import tinygrad_edu as tg
+        >>> tg.tensor([[1000.0, 1000.0], [0.0, 0.0]]).logsumexp(1)
+        tensor([1.0007e+03, 6.9315e-01])
+        """
+        x = self if self.kind.dtype.is_floating_point else self.to(dtypes.default_float)
+        axes = normalize_axes(dim, len(x.shape))
+        rest = tuple(axis for axis in range(len(x.shape)) if axis not in axes)
+        kept = tuple(1 if axis in axes else n for axis, n in enumerate(x.shape))
+        shape = tuple(x.shape[axis] for axis in rest)
+        if axes != tuple(range(len(rest), len(x.shape))):
+            x = x.permute(*rest, *axes)
+        source = x.reshape(*shape, prod(self.shape[axis] for axis in axes)).contiguous()
+        rows, columns = rows_of(source.shape)
+        out, sums = Tensor(x.kind.empty(rows), Size(shape), x.kind), kind_of(float64, x.kind.device).empty(rows)
+        x.kind.backend.logsumexp(out.flat, sums, source.flat, rows, columns)
+        if source.node is not None and mode.grad:
+            out.node = LogsumexpBackward(source, sums)
+        return out.reshape(kept) if keepdim else out
+
+
 class CrossEntropyBackward(Node):
     """The losses of the rows of x against class numbers."""
 
@@ -119,8 +179,8 @@ class CrossEntropyBackward(Node):
             weights = g.unsqueeze(1) * counted.to_kind(x.kind)
             return ((along_rows(x, 1, log=False) - chosen.to_kind(x.kind)) * weights,)
         out = Tensor(x.kind.empty(rows * columns), x.shape, x.kind)
-        if g.flat is None and not any(g.view[2]):
-            buffer, offset, _ = g.view
+        if g.flat is None and not any(g.region[2]):
+            buffer, offset = g.region[:2]
             shared_g = buffer[offset : offset + 1]
         else:
             shared_g = g.contiguous().flat

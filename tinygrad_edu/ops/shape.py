@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any
 from tinygrad_kernels.codegen import Signature
 from tinygrad_kernels.expr import trace
 
-from ..dtypes import Kind, as_dtype, device, dtype, kind_of
+from ..dtypes import Kind, MissingDtype, as_dtype, device, dtype, kind_of
 from ..graph import Node, mode, share
 from .strides import (
     Shape,
@@ -55,13 +55,17 @@ class ViewBackward(Node):
 
 def view_of(x: Tensor, shape: Shape, strides: Shape, offset: int, label: str, undo: Any, how: Any) -> Tensor:
     """A tensor on x's memory; strides and offset count from the start of x's buffer. With its node in the graph."""
-    buffer = x.flat if x.flat is not None else x.view[0]
     shape = Size(shape)
-    if is_contiguous(shape, strides):
-        y = Tensor(buffer[offset : offset + prod(shape)], shape, x.kind)
+    of = x.region
+    if x.flat is not None:
+        buffer, root, at = x.flat, x.flat if of is None else of[0], offset if of is None else of[1] + offset
     else:
-        y = Tensor(None, shape, x.kind)
-        y.view = (buffer, offset, strides)
+        buffer, at = of[0], offset
+        root = buffer
+    y = Tensor(None, shape, x.kind)
+    if is_contiguous(shape, strides):
+        y.flat = buffer[offset : offset + prod(shape)]
+    y.region = (root, at, strides, x if of is None or of[3] is None else of[3])
     y.shared = share(x)
     y.shared.add(y)
     if x.node is not None and mode.grad:
@@ -70,12 +74,12 @@ def view_of(x: Tensor, shape: Shape, strides: Shape, offset: int, label: str, un
 
 
 def start(x: Tensor) -> int:
-    return 0 if x.flat is not None else x.view[1]
+    return 0 if x.flat is not None else x.region[1]
 
 
 def copy_into(target: Tensor, source: Tensor) -> None:
     """Write source, broadcast, into the memory of target, converting the dtype. No graph."""
-    buffer, offset = (target.flat, 0) if target.flat is not None else target.view[:2]
+    buffer, offset = (target.flat, 0) if target.flat is not None else target.region[:2]
     strides = broadcast_strides(source.shape, source.stride(), target.shape)
     dims, (to, of) = collapse(target.shape, [target.stride(), strides])
     inner = [{1: "unit", 0: "fixed"}.get(s[-1], "strided") for s in (of, to)]
@@ -86,7 +90,7 @@ def copy_into(target: Tensor, source: Tensor) -> None:
         signature = Signature([source.kind.dtype.name], inner, target.kind.dtype.name)
         kernel = _copies[key] = target.kind.backend.strided(COPY, signature, len(dims), False)
     kernel(
-        dims, buffer, (offset, *to), source.flat if source.flat is not None else source.view[0], (start(source), *of)
+        dims, buffer, (offset, *to), source.flat if source.flat is not None else source.region[0], (start(source), *of)
     )
 
 
@@ -169,6 +173,22 @@ def merged_strides(shape: Shape, strides: Shape, target: Shape) -> Shape | None:
     return tuple(reversed(found))
 
 
+def new_shape(x: Tensor, sizes: tuple) -> Shape:
+    """The shape that `sizes` ask for, with -1 replaced. RuntimeError if it has another number of elements."""
+    shape = shape_arguments(sizes)
+    n = prod(x.shape)
+    if -1 in shape:
+        known = -prod(shape)
+        if shape.count(-1) > 1:
+            raise RuntimeError("only one dimension can be inferred")
+        if known == 0 or n % known:
+            raise RuntimeError(f"shape '{list(shape)}' is invalid for input of size {n}")
+        shape = tuple(n // known if k == -1 else k for k in shape)
+    if prod(shape) != n or any(k < 0 for k in shape):
+        raise RuntimeError(f"shape '{list(shape)}' is invalid for input of size {n}")
+    return shape
+
+
 class ShapeMethods:
     """The methods of Tensor that change how it is seen."""
 
@@ -181,23 +201,36 @@ class ShapeMethods:
         >>> tg.arange(6).reshape(2, -1).shape
         torch.Size([2, 3])
         """
-        shape = shape_arguments(sizes)
-        if -1 in shape:
-            known = -prod(shape)
-            if shape.count(-1) > 1:
-                raise RuntimeError("only one dimension can be inferred")
-            if known == 0 or self.numel() % known:
-                raise RuntimeError(f"shape '{list(shape)}' is invalid for input of size {self.numel()}")
-            shape = tuple(self.numel() // known if n == -1 else n for n in shape)
-        if prod(shape) != self.numel() or any(n < 0 for n in shape):
-            raise RuntimeError(f"shape '{list(shape)}' is invalid for input of size {self.numel()}")
-        if self.flat is not None:
-            strides: Shape | None = contiguous_strides(shape)
-        else:
-            strides = merged_strides(self.shape, self.view[2], shape)
+        shape = new_shape(self, sizes)
+        strides = (
+            contiguous_strides(shape) if self.flat is not None else merged_strides(self.shape, self.region[2], shape)
+        )
         if strides is None:
             return copy(self, self.kind, "UnsafeViewBackward0").reshape(shape)
         return view_of(self, shape, strides, start(self), "ViewBackward0", undo_reshape, self.shape)
+
+    def view(self: Any, *sizes: Any) -> Tensor:
+        """The same memory in another shape; one size may be -1. RuntimeError where that would take a copy."""
+        if len(sizes) == 1 and is_dtype(sizes[0]):
+            raise NotImplementedError("view(dtype), which reads the bits as another dtype, is not supported; use .to()")
+        shape = new_shape(self, sizes)
+        strides = (
+            contiguous_strides(shape) if self.flat is not None else merged_strides(self.shape, self.region[2], shape)
+        )
+        if strides is None:
+            raise RuntimeError(
+                "view size is not compatible with input tensor's size and stride (at least one dimension spans across "
+                "two contiguous subspaces). Use .reshape(...) instead."
+            )
+        return view_of(self, shape, strides, start(self), "ViewBackward0", undo_reshape, self.shape)
+
+    def view_as(self: Any, other: Tensor) -> Tensor:
+        """This tensor, seen in the shape of another."""
+        return self.view(other.shape)
+
+    def reshape_as(self: Any, other: Tensor) -> Tensor:
+        """This tensor in the shape of another."""
+        return self.reshape(other.shape)
 
     def flatten(self: Any, start_dim: int = 0, end_dim: int = -1) -> Tensor:
         """Axes start_dim to end_dim as one."""
@@ -235,7 +268,7 @@ class ShapeMethods:
         if len(self.shape) > 2:
             raise RuntimeError(f"t() expects a tensor with <= 2 dimensions, but self is {len(self.shape)}D; use mT")
         if len(self.shape) < 2:
-            return self
+            return self.reshape(self.shape)
         (m, n), (row, column) = self.shape, self.stride()
         return view_of(self, (n, m), (column, row), start(self), "TBackward0", undo_t, None)
 
@@ -321,7 +354,7 @@ def check_axes(dimensions: int, *axes: int) -> None:
 
 
 def is_dtype(x: Any) -> bool:
-    return isinstance(x, dtype)
+    return isinstance(x, dtype | MissingDtype)
 
 
 make_device = device

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from . import lr_scheduler
 from .optimizer import Optimizer
-from .rules import SGD, Adam
+from .optimizers import SGD, Adagrad, Adam, AdamW, RMSprop
 
-__all__ = ["Adam", "Optimizer", "SGD"]
+__all__ = ["Adagrad", "Adam", "AdamW", "Optimizer", "RMSprop", "SGD", "lr_scheduler"]
 
 
 def __getattr__(name: str) -> None:

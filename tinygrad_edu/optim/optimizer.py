@@ -2,17 +2,29 @@
 
 An update is a formula like any other: new parameter and new state from old parameter, gradient and state. It is traced
 and printed as one loop with several results (tinygrad_kernels/codegen.py), so that a step reads each array once.
+
+    optimizer.param_groups    [{"params": [p, q], "lr": 0.1, ...}, ...]     options, one set for each group
+    optimizer.state           {p: {"step": 3, "exp_avg": ...}, ...}         what a rule remembers of a parameter
+
+The state is keyed by the parameter itself, so it cannot be taken for that of another one that came to lie at the
+same address. `state_dict` numbers the parameters instead, in the order of the groups: numbers survive a file.
+
+Source: A. Paszke et al., PyTorch: an imperative style, high-performance deep learning library, NeurIPS 2019 (the
+interface).
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+import copy
+import warnings
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 from tinygrad_kernels.codegen import Signature
 from tinygrad_kernels.expr import Formula
 
-from ..graph import no_grad, share
+from ..graph import no_grad, set_grad_enabled, share
 from ..nn.module import clear_gradients
 from ..tensors import Tensor
 
@@ -20,7 +32,7 @@ from ..tensors import Tensor
 class Update:
     """A traced update rule over (arrays..., numbers...), whose first results replace the first arrays.
 
-    `arrays` are the names of the inputs that are arrays: the parameter, the state that changes, then the gradient.
+    `arrays` counts the inputs that are arrays: the parameter, the state that changes, then the gradient.
     """
 
     def __init__(self, formula: Formula, arrays: int) -> None:
@@ -41,7 +53,21 @@ class Update:
 
 
 class Optimizer:
-    """The base class. A subclass gives `defaults` and `update(parameter, gradient, state, group)`."""
+    """The base class. A subclass gives `defaults`, and `update(parameter, gradient, group)` does one step.
+
+    >>> import tinygrad_edu as tg
+    >>> p = tg.ones(2, requires_grad=True)
+    >>> tg.optim.SGD([p], lr=0.5)
+    SGD (
+    Parameter Group 0
+        dampening: 0.0
+        lr: 0.5
+        maximize: False
+        momentum: 0.0
+        nesterov: False
+        weight_decay: 0.0
+    )
+    """
 
     def __init__(self, params: Iterable[Any], defaults: dict[str, Any]) -> None:
         if isinstance(params, Tensor):
@@ -49,53 +75,124 @@ class Optimizer:
         given = list(params)
         if not given:
             raise ValueError("optimizer got an empty parameter list: does the module find its parameters?")
-        groups = given if isinstance(given[0], dict) else [{"params": given}]
         self.defaults = defaults
-        self.state: dict[Tensor, dict[str, Any]] = {}
+        self.state: defaultdict[Tensor, dict[str, Any]] = defaultdict(dict)
         self.param_groups: list[dict[str, Any]] = []
-        seen: set[Tensor] = set()
-        for group in groups:
-            members = [group["params"]] if isinstance(group["params"], Tensor) else list(group["params"])
-            for p in members:
-                if not isinstance(p, Tensor):
-                    raise TypeError(f"optimizer can only optimize Tensors, but one of the params is {type(p).__name__}")
-                if not p.is_leaf:
-                    raise ValueError(
-                        "can't optimize a non-leaf Tensor: pass the parameters, not results computed of them"
-                    )
-            unique = [p for p in dict.fromkeys(members) if p not in seen]  # a shared parameter is stepped once
-            seen.update(unique)
-            self.param_groups.append({**defaults, **group, "params": unique})
+        self.steps = 0
+        for group in given if isinstance(given[0], dict) else [{"params": given}]:
+            self.add_param_group(group)
+
+    def add_param_group(self, param_group: dict[str, Any]) -> None:
+        """One more group of parameters, with options of its own; the others are the defaults.
+
+        TypeError for what is no tensor, ValueError for a tensor that was computed, or is in a group already.
+        """
+        if not isinstance(param_group, dict):
+            raise TypeError(f"param_group must be a dict, but got {type(param_group).__name__}")
+        if "params" not in param_group:
+            raise ValueError("a parameter group must have 'params': {'params': [...], 'lr': ...}")
+        params = param_group["params"]
+        if isinstance(params, set):
+            raise TypeError("optimizer parameters need to be organized in ordered collections: a list, not a set")
+        members = [params] if isinstance(params, Tensor) else list(params)
+        for p in members:
+            if not isinstance(p, Tensor):
+                raise TypeError(f"optimizer can only optimize Tensors, but one of the params is {type(p).__name__}")
+            if not p.is_leaf:
+                raise ValueError("can't optimize a non-leaf Tensor: pass the parameters, not results computed of them")
+        unique = list(dict.fromkeys(members))
+        if len(unique) < len(members):
+            warnings.warn(
+                "optimizer contains a parameter group with duplicate parameters; each is stepped once", stacklevel=5
+            )
+        if not set(unique).isdisjoint(p for group in self.param_groups for p in group["params"]):
+            raise ValueError("some parameters appear in more than one parameter group")
+        self.param_groups.append({**self.defaults, **param_group, "params": unique})
 
     def zero_grad(self, set_to_none: bool = True) -> None:
         """Forget all gradients (or set them to 0)."""
         clear_gradients((p for group in self.param_groups for p in group["params"]), set_to_none)
 
     def step(self, closure: Callable[[], Any] | None = None) -> Any:
-        """One update of every parameter that has a gradient."""
-        loss = closure() if closure is not None else None
+        """One update of every parameter that has a gradient. `closure` computes the loss and the gradients anew."""
+        loss = None
+        if closure is not None:
+            with set_grad_enabled(True):
+                loss = closure()
         with no_grad():
             for group in self.param_groups:
                 for p in group["params"]:
                     g = p.grad
                     if g is not None:
-                        self.update(p, g, self.state.setdefault(p, {}), group)
+                        self.update(p, g, group)
+        self.steps += 1
         return loss
 
-    def update(self, p: Tensor, g: Tensor, state: dict[str, Any], group: dict[str, Any]) -> None:
+    def update(self, p: Tensor, g: Tensor, group: dict[str, Any]) -> None:
         raise NotImplementedError
 
-    def apply(self, rule: Update, p: Tensor, g: Tensor, state: list[Tensor], *numbers: float) -> None:
+    def apply(self, rule: Update, p: Tensor, g: Tensor, state: Iterable[Tensor], *numbers: float) -> None:
         """Run a rule on parameter, state and gradient; the parameter may be a strided view."""
         target = p.detach().contiguous()
-        rule.run([target.flat, *(s.flat for s in state), g.contiguous().flat], p.kind, *numbers)
+        rule.run([target.flat, *[s.flat for s in state], g.contiguous().flat], p.kind, *numbers)
         if p.flat is None:
             p.detach().copy_(target)
         share(p).version += 1
 
+    def state_dict(self) -> dict[str, Any]:
+        """State and options, with the number of each parameter in its place; the tensors are not copied."""
+        numbers: dict[Tensor, int] = {}
+        groups = []
+        for group in self.param_groups:
+            for p in group["params"]:
+                numbers[p] = len(numbers)
+            options = {k: v for k, v in group.items() if k != "params"}
+            groups.append({**options, "params": [numbers[p] for p in group["params"]]})
+        return {"state": {numbers[p]: state for p, state in self.state.items()}, "param_groups": groups}
+
+    def load_state_dict(self, state_dict: Mapping[str, Any]) -> None:
+        """Take over what `state_dict` of such an optimizer gave: copied, and in the dtype of the parameters.
+
+        ValueError, and nothing is changed, where the groups have other sizes.
+        """
+        groups = state_dict["param_groups"]
+        if len(groups) != len(self.param_groups):
+            raise ValueError("loaded state dict has a different number of parameter groups")
+        if any(len(a["params"]) != len(b["params"]) for a, b in zip(groups, self.param_groups, strict=True)):
+            raise ValueError(
+                "loaded state dict contains a parameter group that doesn't match the size of optimizer's group"
+            )
+        loaded: defaultdict[Tensor, dict[str, Any]] = defaultdict(dict)
+        for own, group in zip(self.param_groups, groups, strict=True):
+            for p, number in zip(own["params"], group["params"], strict=True):
+                if number in state_dict["state"]:
+                    loaded[p] = {k: loaded_entry(k, v, p) for k, v in state_dict["state"][number].items()}
+        options = [{k: copy.deepcopy(v) for k, v in group.items() if k != "params"} for group in groups]
+        self.param_groups = [
+            {**own, **new, "params": own["params"]} for own, new in zip(self.param_groups, options, strict=True)
+        ]
+        self.state = loaded
+
+    def __repr__(self) -> str:
+        lines = [f"{type(self).__name__} ("]
+        for k, group in enumerate(self.param_groups):
+            lines.append(f"Parameter Group {k}")
+            lines += [f"    {name}: {group[name]}" for name in sorted(group) if name != "params"]
+        return "\n".join([*lines, ")"])
+
+
+def loaded_entry(name: str, value: Any, p: Tensor) -> Any:
+    """One entry of a saved state, for parameter p. PyTorch counts steps in a tensor; here they are a number."""
+    if name == "step":
+        return int(value)
+    return value.detach().to_kind(p.kind).clone() if isinstance(value, Tensor) else copy.deepcopy(value)
+
+
+NAMES = {"lr": "learning rate", "eps": "epsilon value"}  # as PyTorch's messages call them
+
 
 def check_positive(**numbers: float) -> None:
-    """ValueError for a number below 0, by name."""
+    """ValueError for a number below 0 (or nan), by name."""
     for name, value in numbers.items():
-        if value < 0:
-            raise ValueError(f"Invalid {name}: {value}; it must not be negative")
+        if not 0.0 <= value:
+            raise ValueError(f"Invalid {NAMES.get(name, f'{name} value')}: {value}; it must not be negative")

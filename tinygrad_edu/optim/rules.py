@@ -1,128 +1,128 @@
-"""SGD and Adam: the rules.
+"""The rules: how a parameter θ follows its gradient g downhill.
 
-    SGD      θ ← θ - lr g
-    with momentum      b ← μ b + (1 - τ) g,   θ ← θ - lr b        the average of past gradients, a ball that rolls
-    Adam     m ← β₁ m + (1 - β₁) g,   v ← β₂ v + (1 - β₂) g²
-             θ ← θ - lr m̂ / (√v̂ + ε)     m̂ = m / (1 - β₁ᵗ), v̂ = v / (1 - β₂ᵗ)
+    SGD       θ ← θ - lr g
+    momentum  b ← μ b + (1 - τ) g,          θ ← θ - lr b          a ball that rolls: the average of past gradients
+    Nesterov  b ← μ b + g,                  θ ← θ - lr (g + μ b)  the same, looking one step ahead
+    Adagrad   s ← s + g²,                   θ ← θ - lr g / (√s + ε)
+    RMSprop   v ← α v + (1 - α) g²,         θ ← θ - lr g / (√v + ε)
+    centered  a ← α a + (1 - α) g           with v - a², the variance, in place of v
+    Adam      m ← β₁ m + (1 - β₁) g,        v ← β₂ v + (1 - β₂) g²
+              m̂ = m / (1 - β₁ᵗ),            v̂ = v / (1 - β₂ᵗ),      θ ← θ - lr m̂ / (√v̂ + ε)
+    AMSGrad   the largest v so far in place of v
+    AdamW     θ ← (1 - lr λ) θ              first, instead of g ← g + λ θ
 
+All but SGD divide by the size that the gradient of this very parameter had, so that each takes steps of about lr.
 Adam's m and v start at 0 and are therefore too small at first; the hats divide by how much of the average is filled.
 
-Sources: B. Polyak, Some methods of speeding up the convergence of iteration methods, 1964; D. Kingma, J. Ba, Adam: a
-method for stochastic optimization, ICLR 2015.
+`maximize` climbs: it takes -g for g. Which of these a rule has is decided while its formula is traced, and what is
+not asked for is not in the loop: plain SGD reads two arrays and writes one.
+
+Sources: B. Polyak, Some methods of speeding up the convergence of iteration methods, 1964; J. Duchi, E. Hazan, Y.
+Singer, Adaptive subgradient methods, JMLR 2011; T. Tieleman, G. Hinton, Lecture 6.5: RMSprop, 2012; I. Sutskever et
+al., On the importance of initialization and momentum, ICML 2013; D. Kingma, J. Ba, Adam, ICLR 2015; S. Reddi, S. Kale,
+S. Kumar, On the convergence of Adam and beyond, ICLR 2018; I. Loshchilov, F. Hutter, Decoupled weight decay
+regularization, ICLR 2019.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable
+from functools import cache
 from typing import Any
 
-from tinygrad_kernels.calculus import div, sqrt
+from tinygrad_kernels.calculus import div, sqrt, where
 from tinygrad_kernels.expr import trace
 
-from ..creation import zeros_like
-from ..hints import hinted
-from ..tensors import Tensor
-from .optimizer import Optimizer, Update, check_positive
+from .optimizer import Update
 
 
-def sgd(p: Any, g: Any, lr: Any, weight_decay: Any) -> Any:
-    return p - lr * (g + weight_decay * p)
+def traced(name: str, formula: Callable, arrays: str, numbers: str) -> Update:
+    """The update of a formula over (*arrays, *numbers), given by their names."""
+    return Update(trace(name, formula, (*arrays.split(), *numbers.split())), len(arrays.split()))
 
 
-def momentum_sgd(p: Any, b: Any, g: Any, lr: Any, weight_decay: Any, momentum: Any, share: Any) -> Any:
-    b = momentum * b + share * (g + weight_decay * p)
-    return p - lr * b, b
+def uphill(g: Any, maximize: bool) -> Any:
+    return -g if maximize else g
 
 
-def nesterov_sgd(p: Any, b: Any, g: Any, lr: Any, weight_decay: Any, momentum: Any, share: Any) -> Any:
-    g = g + weight_decay * p
-    b = momentum * b + share * g
-    return p - lr * (g + momentum * b), b
+@cache
+def sgd(momentum: bool, nesterov: bool, decay: bool, maximize: bool) -> Update:
+    """θ, b from θ, b, g; `share` is 1 - τ. Without momentum there is no b."""
+
+    def plain(p: Any, g: Any, lr: Any, weight_decay: Any = 0.0) -> Any:
+        g = uphill(g, maximize)
+        return p - lr * (g + weight_decay * p if decay else g)
+
+    def rolling(p: Any, b: Any, g: Any, lr: Any, mu: Any, share: Any, weight_decay: Any = 0.0) -> Any:
+        g = uphill(g, maximize)
+        g = g + weight_decay * p if decay else g
+        b = mu * b + share * g
+        return p - lr * (g + mu * b if nesterov else b), b
+
+    last = " weight_decay" * decay
+    if not momentum:
+        return traced("sgd", plain, "p g", "lr" + last)
+    return traced("nesterov" if nesterov else "momentum", rolling, "p b g", "lr mu share" + last)
 
 
-def adam(
-    p: Any, m: Any, v: Any, g: Any, step: Any, root: Any, eps: Any, a1: Any, beta2: Any, a2: Any, weight_decay: Any
-) -> Any:
-    """`step` is lr / (1 - β₁ᵗ), `root` is √(1 - β₂ᵗ), a1 = 1 - β₁, a2 = 1 - β₂."""
-    g = g + weight_decay * p
-    m = m + a1 * (g - m)
-    v = beta2 * v + a2 * (g * g)
-    return p - step * div(m, div(sqrt(v), root) + eps), m, v
+@cache
+def adam(amsgrad: bool, decay: bool, decoupled: bool, maximize: bool) -> Update:
+    """θ, m, v (, the largest v) from those and g.
+
+    `step` is lr / (1 - β₁ᵗ), `root` is √(1 - β₂ᵗ), a1 = 1 - β₁, a2 = 1 - β₂; `rate` is λ, or 1 - lr λ if decoupled.
+    """
+
+    def formula(p: Any, m: Any, v: Any, *rest: Any) -> Any:
+        top = rest[0] if amsgrad else v
+        g, step, root, eps, a1, beta2, a2, *rate = rest[amsgrad:]
+        g = uphill(g, maximize)
+        if decay and decoupled:
+            p = p * rate[0]
+        elif decay:
+            g = g + rate[0] * p
+        m = m + a1 * (g - m)
+        v = beta2 * v + a2 * (g * g)
+        top = where(v <= top, top, v) if amsgrad else v
+        p = p - step * div(m, div(sqrt(top), root) + eps)
+        return (p, m, v, top) if amsgrad else (p, m, v)
+
+    arrays = "p m v top g" if amsgrad else "p m v g"
+    return traced("adam", formula, arrays, "step root eps a1 beta2 a2" + " rate" * decay)
 
 
-def rule(function: Any, arrays: int) -> Update:
-    code = function.__code__
-    return Update(trace(function.__name__, function, code.co_varnames[: code.co_argcount]), arrays)
+@cache
+def rmsprop(momentum: bool, centered: bool, decay: bool, maximize: bool) -> Update:
+    """θ, v (, b) (, a) from those and g; `rest` is 1 - α."""
+
+    def formula(*given: Any) -> Any:
+        values = dict(zip(names, given, strict=True))
+        p, v, g = values["p"], values["v"], uphill(values["g"], maximize)
+        g = g + values["weight_decay"] * p if decay else g
+        changed = [v := values["alpha"] * v + values["rest"] * (g * g)]
+        size, b, a = v, values.get("b"), values.get("a")
+        if centered:
+            a = a + values["rest"] * (g - a)
+            size = v - a * a
+        step = div(g, sqrt(size) + values["eps"])
+        if momentum:
+            step = b = values["mu"] * b + step
+        changed += [b] * momentum + [a] * centered
+        return (p - values["lr"] * step, *changed)
+
+    arrays = "p v" + " b" * momentum + " a" * centered + " g"
+    numbers = "lr alpha rest eps" + " mu" * momentum + " weight_decay" * decay
+    names = (*arrays.split(), *numbers.split())
+    return traced("rmsprop", formula, arrays, numbers)
 
 
-SGD_RULE, MOMENTUM_RULE = rule(sgd, arrays=2), rule(momentum_sgd, arrays=3)
-NESTEROV_RULE, ADAM_RULE = rule(nesterov_sgd, arrays=3), rule(adam, arrays=4)
+@cache
+def adagrad(decay: bool, maximize: bool) -> Update:
+    """θ, s from θ, s, g."""
 
+    def formula(p: Any, s: Any, g: Any, lr: Any, eps: Any, weight_decay: Any = 0.0) -> Any:
+        g = uphill(g, maximize)
+        g = g + weight_decay * p if decay else g
+        s = s + g * g
+        return p - lr * div(g, sqrt(s) + eps), s
 
-class SGD(Optimizer):
-    """Stochastic gradient descent, with momentum if asked for."""
-
-    @hinted
-    def __init__(
-        self,
-        params: Iterable[Any],
-        lr: float = 1e-3,
-        momentum: float = 0.0,
-        dampening: float = 0.0,
-        weight_decay: float = 0.0,
-        nesterov: bool = False,
-    ) -> None:
-        check_positive(lr=lr, momentum=momentum, weight_decay=weight_decay)
-        if nesterov and (momentum <= 0 or dampening != 0):
-            raise ValueError("Nesterov momentum requires a momentum and zero dampening")
-        super().__init__(
-            params,
-            {
-                "lr": lr,
-                "momentum": momentum,
-                "dampening": dampening,
-                "weight_decay": weight_decay,
-                "nesterov": nesterov,
-            },
-        )
-
-    def update(self, p: Tensor, g: Tensor, state: dict[str, Any], group: dict[str, Any]) -> None:
-        lr, decay, momentum = group["lr"], group["weight_decay"], group["momentum"]
-        if not momentum:
-            self.apply(SGD_RULE, p, g, [], lr, decay)
-            return
-        share = 1.0 - group["dampening"]
-        if "momentum_buffer" not in state:  # the first gradient enters the buffer whole
-            state["momentum_buffer"], share = zeros_like(p), 1.0
-        chosen = NESTEROV_RULE if group["nesterov"] else MOMENTUM_RULE
-        self.apply(chosen, p, g, [state["momentum_buffer"]], lr, decay, momentum, share)
-
-
-class Adam(Optimizer):
-    """Adam: steps of about lr, whatever the size of the gradients."""
-
-    @hinted
-    def __init__(
-        self,
-        params: Iterable[Any],
-        lr: float = 1e-3,
-        betas: tuple[float, float] = (0.9, 0.999),
-        eps: float = 1e-8,
-        weight_decay: float = 0.0,
-    ) -> None:
-        check_positive(lr=lr, eps=eps, weight_decay=weight_decay)
-        for k, beta in enumerate(betas):
-            if not 0.0 <= beta < 1.0:
-                raise ValueError(f"Invalid beta parameter at index {k}: {beta}")
-        super().__init__(params, {"lr": lr, "betas": betas, "eps": eps, "weight_decay": weight_decay})
-
-    def update(self, p: Tensor, g: Tensor, state: dict[str, Any], group: dict[str, Any]) -> None:
-        if not state:
-            state.update(step=0, exp_avg=zeros_like(p), exp_avg_sq=zeros_like(p))
-        state["step"] += 1
-        t, (beta1, beta2) = state["step"], group["betas"]
-        self.apply(
-            ADAM_RULE, p, g, [state["exp_avg"], state["exp_avg_sq"]],
-            group["lr"] / (1 - beta1**t), (1 - beta2**t) ** 0.5, group["eps"], 1 - beta1,
-            beta2, 1 - beta2, group["weight_decay"],
-        )  # fmt: skip
+    return traced("adagrad", formula, "p s g", "lr eps" + " weight_decay" * decay)

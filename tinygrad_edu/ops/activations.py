@@ -1,0 +1,112 @@
+"""Activations as functions of a tensor, with PyTorch's names and defaults.
+
+    y = gelu(x)                     new
+    y = leaky_relu(x, 0.2)          a parameter is an operand that is a number: no new kernel for another slope
+    relu6(x, inplace=True)          x itself
+
+`nn.functional` shows these names, and the modules of `nn` call them. The formulas, with their sources, are in
+tinygrad_kernels/calculus/activations.py.
+
+    >>> import tinygrad_edu as tg
+    >>> leaky_relu(tg.tensor([-1.0, 2.0]), 0.25)
+    tensor([-0.2500,  2.0000])
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from ..tensors import Tensor
+from .in_place import apply_in_place
+from .plan import OPERATIONS, apply
+
+
+def activate(name: str, inplace: bool, x: Tensor, *parameters: float) -> Tensor:
+    """The operation of that name on x, in place or not. TypeError where x is no tensor."""
+    if not isinstance(x, Tensor):
+        raise TypeError(f"{name}(): argument 'input' (position 1) must be Tensor, not {type(x).__name__}")
+    return (apply_in_place if inplace else apply)(OPERATIONS[name], x, *parameters)
+
+
+def relu(input: Tensor, inplace: bool = False) -> Tensor:
+    """max(x, 0)"""
+    return activate("relu", inplace, input)
+
+
+def relu6(input: Tensor, inplace: bool = False) -> Tensor:
+    """min(max(x, 0), 6)"""
+    return activate("relu6", inplace, input)
+
+
+def leaky_relu(input: Tensor, negative_slope: float = 0.01, inplace: bool = False) -> Tensor:
+    """x above 0, negative_slope · x below"""
+    return activate("leaky_relu", inplace, input, negative_slope)
+
+
+def elu(input: Tensor, alpha: float = 1.0, inplace: bool = False) -> Tensor:
+    """x above 0, α (eˣ - 1) below"""
+    return activate("elu", inplace, input, alpha)
+
+
+def selu(input: Tensor, inplace: bool = False) -> Tensor:
+    """1.0507 times elu with α = 1.6733: activations of mean 0 and variance 1 stay so"""
+    return activate("selu", inplace, input)
+
+
+def celu(input: Tensor, alpha: float = 1.0, inplace: bool = False) -> Tensor:
+    """x above 0, α (e^(x/α) - 1) below"""
+    if alpha == 0:
+        raise RuntimeError("ZeroDivisionError: alpha cannot be 0 for CELU")
+    return activate("celu", inplace, input, alpha)
+
+
+def gelu(input: Tensor, approximate: str = "none") -> Tensor:
+    """x Φ(x), with the normal distribution Φ, or its approximation by tanh."""
+    if approximate not in ("none", "tanh"):
+        raise RuntimeError("approximate argument must be either none or tanh.")
+    return activate("gelu" if approximate == "none" else "gelutanh", False, input)
+
+
+def silu(input: Tensor, inplace: bool = False) -> Tensor:
+    """x sigmoid(x)"""
+    return activate("silu", inplace, input)
+
+
+def mish(input: Tensor, inplace: bool = False) -> Tensor:
+    """x tanh(softplus(x))"""
+    return activate("mish", inplace, input)
+
+
+def softplus(input: Tensor, beta: float = 1.0, threshold: float = 20.0) -> Tensor:
+    """log(1 + e^(βx)) / β; x where βx is above the threshold"""
+    return activate("softplus", False, input, beta, threshold)
+
+
+def softsign(input: Tensor) -> Tensor:
+    """x / (1 + |x|)"""
+    return activate("softsign", False, input)
+
+
+def logsigmoid(input: Tensor) -> Tensor:
+    """log sigmoid(x)"""
+    return activate("logsigmoid", False, input)
+
+
+def hardtanh(input: Tensor, min_val: float = -1.0, max_val: float = 1.0, inplace: bool = False) -> Tensor:
+    """x between two bounds"""
+    if min_val > max_val:
+        raise ValueError("min_val cannot be greater than max_val")
+    dtype: Any = getattr(getattr(input, "kind", None), "dtype", None)
+    if dtype is not None and dtype.name == "uint8" and min_val < 0:
+        raise RuntimeError("cannot do hardtanh on an unsigned type with negative limits")
+    return activate("hardtanh", inplace, input, min_val, max_val)
+
+
+def hardsigmoid(input: Tensor, inplace: bool = False) -> Tensor:
+    """x/6 + 1/2 between 0 and 1"""
+    return activate("hardsigmoid", inplace, input)
+
+
+def hardswish(input: Tensor, inplace: bool = False) -> Tensor:
+    """x hardsigmoid(x)"""
+    return activate("hardswish", inplace, input)
