@@ -9,8 +9,10 @@ By the chain rule, with g = ∂L/∂p = 2(p(x) - y), an array of shape (2000,):
 The step size is bounded by the steepest direction: the Hessian's largest eigenvalue is about 2·2000·140 =
 5.6e5 (the x and x³ columns grow together), so a rate above 2/5.6e5 = 3.6e-6 diverges. Try it.
 
-The next three examples compute the same thing and each give one more part of this work to the library. The
-exercise is that of Justin Johnson, "Learning PyTorch with Examples", 2017.
+The exercise is that of Justin Johnson, "Learning PyTorch with Examples", 2017. Half the rate used here, 1e-6
+as there, needs twice the steps. The next examples compute the same thing and each give one more part of this
+work to the library: the arithmetic (02), the derivatives (03), a derivative of your own (04), the model (05),
+the update (06), a model of your own (07), a model that changes from step to step (08).
 """
 
 import numpy as np

@@ -9,10 +9,11 @@ Source: Adrien-Marie Legendre, "Nouvelles méthodes pour la détermination des o
 """
 
 import argparse
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 import numpy as np
+from tqdm import trange
 
 
 def options(lesson: str, steps: int, argv: Sequence[str] | None) -> argparse.Namespace:
@@ -23,6 +24,11 @@ def options(lesson: str, steps: int, argv: Sequence[str] | None) -> argparse.Nam
     parser.add_argument("--output", type=Path, default=Path("out"), help="folder for the picture")
     parser.add_argument("--no-plot", action="store_true", help="save no picture (needs no matplotlib)")
     return parser.parse_args(argv)
+
+
+def progress(steps: int) -> Iterable[int]:
+    """`range(steps)` for long work: with a progress bar where somebody watches, without one in a pipe."""
+    return trange(steps, disable=None, leave=False)
 
 
 def sin_data() -> tuple[np.ndarray, np.ndarray]:
@@ -48,12 +54,18 @@ def report(
     data: tuple[np.ndarray, np.ndarray],
     coefficients: Sequence[float],
     losses: Sequence[float],
+    expected: Sequence[float] | None = None,
+    heading: str = "closed form",
 ) -> None:
-    """Print the coefficients of 1, x, x², … beside the closed form, and save `name`.png."""
+    """Print the coefficients of 1, x, x², … beside the best ones, and save `name`.png.
+
+    The best ones are least squares over `data`, or `expected`, under its `heading`, where an example knows better.
+    """
     x, y = data
-    expected = np.polynomial.polynomial.polyfit(x, y, len(coefficients) - 1)
+    if expected is None:
+        expected = np.polynomial.polynomial.polyfit(x, y, len(coefficients) - 1)
     print(f"{name}: {len(losses)} steps, loss {losses[0]:.6g} -> {losses[-1]:.6g}")
-    print("term   recovered   closed form")
+    print(f"term   recovered  {heading:>12}")
     for power, (found, best) in enumerate(zip(coefficients, expected, strict=True)):
         # Rounding a tiny negative number gives -0.0; adding 0.0 takes the sign away.
         print(f"x^{power}  {round(found, 5) + 0.0:10.5f}  {round(best, 5) + 0.0:12.5f}")

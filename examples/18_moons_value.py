@@ -106,14 +106,14 @@ def main(argv: list[str] | None = None) -> None:
     args = options(__doc__, steps=100, argv=argv)
     points, labels = moons(100, args.seed)
     layers, losses = fit(points, labels, args.steps, args.seed)
-    print(f"08_moons_value: {len(losses)} steps, loss {losses[0]:.6g} -> {losses[-1]:.6g}")
+    print(f"18_moons_value: {len(losses)} steps, loss {losses[0]:.6g} -> {losses[-1]:.6g}")
     print(f"accuracy {accuracy(layers, points, labels):.2f}")
     if args.no_plot:
         return
     figure, (left, right) = canvas()
     draw_boundary(figure, left, layers, points, labels)
     draw_losses(right, losses)
-    save(figure, args, "08_moons_value")
+    save(figure, args, "18_moons_value")
 
 
 if __name__ == "__main__":

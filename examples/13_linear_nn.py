@@ -35,7 +35,7 @@ def fit(steps: int, seed: int) -> tuple[list[float], list[float]]:
 def main(argv: list[str] | None = None) -> None:
     """Fit, print intercept and slope beside the closed form, save the picture."""
     args = options(__doc__, steps=200, argv=argv)
-    report(args, "06_linear_nn", line_data(args.seed), *fit(args.steps, args.seed))
+    report(args, "13_linear_nn", line_data(args.seed), *fit(args.steps, args.seed))
 
 
 if __name__ == "__main__":

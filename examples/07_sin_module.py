@@ -1,9 +1,10 @@
-"""Fit a cubic to sin(x) with a Module, a loss and an optimizer.
+"""Fit a cubic to sin(x) with a Module of your own.
 
-A Module owns Parameters and says in `forward` how they make a prediction. Because it finds its own
-parameters, `model.parameters()` can be handed to an optimizer, which holds the update rule: SGD's `step` is
-the loop under `no_grad()` of 03_sin_autograd.py, and `zero_grad` clears the gradients. Model, loss and
-update can now be exchanged one by one: try `tg.optim.Adam(model.parameters(), lr=1e-2)`.
+Where no chain of ready-made layers says what you mean, you write the class: a Module owns Parameters and says
+in `forward` how they make a prediction. It finds its own parameters (assigning one to an attribute registers
+it), so `model.parameters()` can be handed to an optimizer just as that of a `Sequential`. SGD's `step` is the
+loop under `no_grad()` of 03_sin_autograd.py, number by number. Model, loss and update can now be exchanged
+one by one: try `tg.optim.Adam(model.parameters(), lr=1e-2)`.
 
 Shapes: x (2000,) -> prediction (2000,); the model has four 0-d parameters. The exercise is that of Justin
 Johnson, "Learning PyTorch with Examples", 2017.
@@ -53,7 +54,7 @@ def fit(steps: int, seed: int) -> tuple[list[float], list[float]]:
 def main(argv: list[str] | None = None) -> None:
     """Fit, print the coefficients beside the closed form, save the picture."""
     args = options(__doc__, steps=4000, argv=argv)
-    report(args, "04_sin_module", sin_data(), *fit(args.steps, args.seed))
+    report(args, "07_sin_module", sin_data(), *fit(args.steps, args.seed))
 
 
 if __name__ == "__main__":
