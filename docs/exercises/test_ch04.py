@@ -37,7 +37,7 @@ def test_1_softplus_has_the_slope_of_a_sigmoid(x, exercise):
 def operation_of(work, monkeypatch):
     """The formulas as an operation on tensors."""
     work.forward(0.5), work.backward(1.0, 0.5, softplus(0.5))  # are the holes filled?
-    monkeypatch.setattr("tinygrad_kernels.calculus.OPERATIONS", dict(OPERATIONS))  # a visitor does not stay
+    monkeypatch.setattr("tinygrad_kernels.calculus.core.OPERATIONS", dict(OPERATIONS))  # a visitor does not stay
     members = {"forward": work.module.forward, "backward": work.module.backward, "floating": True}
     return Operation(type("MySoftplus", (Elementwise,), members))
 
