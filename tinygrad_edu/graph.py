@@ -102,7 +102,7 @@ class Leaf(Node):
             if mode.grad:
                 self.grad = self.grad + g
             else:
-                self.grad.add_(g)
+                self.grad += g
         else:  # a gradient that somebody else may hold is copied: a leaf owns its buffer
             self.grad = g if mode.grad or (owned and g.flat is not None) else g.clone()
 

@@ -45,7 +45,7 @@ class Backend(Protocol):
         """Reduction over an axis before the last: (result, height, width, divisor, *inputs)."""
 
     # The kernels written by hand take buffers and sizes; each is described in cpu/matmul.py or cpu/rows.py.
-    matmul: Callable[..., None]
+    matmul_kernel: Callable[..., tuple[Callable[..., None], Any]]
     batched_matmul: Callable[..., None]
     softmax: Callable[..., None]
     softmax_backward: Callable[..., None]

@@ -20,7 +20,7 @@ import numpy as np
 from tinygrad_kernels import calculus
 
 from ..dtypes import NUMBERS, bool_, result_dtype
-from ..graph import mode
+from ..graph import Shared, mode, same_memory
 from .in_place import apply_in_place
 from .plan import OPERATIONS, ElementwiseNode, apply
 
@@ -54,7 +54,8 @@ def binary(op: type[calculus.Elementwise], operator: bool = True) -> Callable[[T
         plan.kernel(buffer, a, b)
         out = Tensor(buffer, plan.shape, plan.kind)
         if (x.node is not None or node is not None) and differentiable and mode.grad:
-            out.node = ElementwiseNode(plan, (x.node, node), (x, y), out)
+            mask = 1 if node is None else 2 if x.node is None else 3
+            out.node = ElementwiseNode(plan, mask, (x.node, node), (x, y), out)
         return out
 
     return described(method, op)
@@ -75,7 +76,7 @@ def reflected(op: type[calculus.Elementwise]) -> Callable[[Tensor, Any], Tensor]
         plan.kernel(buffer, plan.number(x), y.flat)
         out = Tensor(buffer, plan.shape, plan.kind)
         if y.node is not None and op.differentiable and mode.grad:
-            out.node = ElementwiseNode(plan, (None, y.node), (x, y), out)
+            out.node = ElementwiseNode(plan, 2, (None, y.node), (x, y), out)
         return out
 
     return described(method, op)
@@ -102,7 +103,7 @@ def unary(op: type[calculus.Elementwise]) -> Callable[[Tensor], Tensor]:
         plan.kernel(buffer, a)
         out = Tensor(buffer, plan.shape, plan.kind)
         if x.node is not None and differentiable and mode.grad:
-            out.node = ElementwiseNode(plan, (x.node,), (x,), out)
+            out.node = ElementwiseNode(plan, 1, (x.node,), (x,), out)
         return out
 
     return described(method, op)
@@ -111,13 +112,34 @@ def unary(op: type[calculus.Elementwise]) -> Callable[[Tensor], Tensor]:
 def in_place(op: type[calculus.Elementwise]) -> Callable[..., Tensor]:
     """The method that stores the result of an operation in its first operand."""
     operation = OPERATIONS[op.name]
+    plans = operation.plans
 
     def method(x: Tensor, *others: Any) -> Tensor:
         if len(others) != op.arity - 1:
             raise TypeError(f"{op.name}_() takes {op.arity - 1} operands besides the tensor, got {len(others)}")
         return apply_in_place(operation, x, *others)
 
-    return described(method, op, suffix="_")
+    def with_one(x: Tensor, y: Any) -> Tensor:
+        a = x.flat
+        if isinstance(y, Tensor):
+            b, free = y.flat, y.node is None and not same_memory(x, y)
+            plan = plans.get((x.kind, x.shape, y.kind, y.shape))
+        else:
+            b, free = y, True
+            plan = plans.get((x.kind, x.shape, type(y)))
+            if plan is not None:
+                b = plan.number(y)
+        if plan is None or plan.change is None or a is None or b is None or not free:
+            return apply_in_place(operation, x, y)
+        if not plan.fits_first or (mode.grad and (x.node is not None or x.region is not None)):
+            return apply_in_place(operation, x, y)
+        plan.change(a, b)
+        if x.shared is None:
+            x.shared = Shared()
+        x.shared.version += 1
+        return x
+
+    return described(with_one if op.arity == 2 else method, op, suffix="_")
 
 
 def described(method: Any, op: type[calculus.Elementwise], suffix: str = "") -> Any:

@@ -114,47 +114,44 @@ def linear(x: Tensor, weight: Tensor, bias: Tensor) -> Tensor:
 
 
 class Product:
-    """A B for two matrices of certain shapes, prepared: sizes, kernel, and how contiguous operands lie."""
+    """A B for two matrices of certain shapes and layouts, prepared: the kernel, its sizes, what becomes of it."""
 
-    __slots__ = ("m", "n", "k", "shape", "new", "kernel", "a_layout", "b_layout", "left", "right")
+    __slots__ = ("shape", "new", "kernel", "sizes")
 
     def __init__(self, a: Tensor, b: Tensor, left: bool, right: bool) -> None:
-        rows, columns = a.shape, b.shape
-        self.m, self.k = (rows[1], rows[0]) if left else rows
-        self.n = columns[0] if right else columns[1]
-        self.shape, self.left, self.right = Size((self.m, self.n)), left, right
-        self.new = a.kind.backend.maker(a.kind.dtype.name, self.m * self.n)
-        self.kernel = a.kind.backend.matmul
-        self.a_layout = (0, 1, rows[1]) if left else (0, rows[1], 1)
-        self.b_layout = (0, 1, columns[1]) if right else (0, columns[1], 1)
+        m, k = reversed(a.shape) if left else a.shape
+        n = b.shape[0] if right else b.shape[1]
+        a_at, *a_steps = layout(a)
+        b_at, *b_steps = layout(b)
+        a_row, a_col = reversed(a_steps) if left else a_steps
+        b_row, b_col = reversed(b_steps) if right else b_steps
+        kind = a.kind
+        self.shape, self.new = Size((m, n)), kind.backend.maker(kind.dtype.name, m * n)
+        self.kernel, self.sizes = kind.backend.matmul_kernel(
+            kind.dtype.name, m, n, k, (a_at, a_row, a_col), (b_at, b_row, b_col)
+        )
 
 
 _products: dict[tuple, Product] = {}
 
 
-def product_plan(a: Tensor, b: Tensor, left: bool, right: bool) -> Product:
-    if len(_products) > 2048:
-        _products.clear()
-    plan = _products[a.kind, a.shape, b.shape, left, right] = Product(a, b, left, right)
-    return plan
-
-
 def times(a: Tensor, b: Tensor, left: bool = False, right: bool = False) -> Tensor:
     """A B for two matrices, Aᵀ in place of A with `left`, Bᵀ in place of B with `right`; no graph, no views."""
-    return run(_products.get((a.kind, a.shape, b.shape, left, right)) or product_plan(a, b, left, right), a, b)
-
-
-def run(plan: Product, a: Tensor, b: Tensor) -> Tensor:
     x, y = a.flat, b.flat
-    a_layout, b_layout = plan.a_layout, plan.b_layout
+    key: tuple = (a.kind, a.shape, b.shape, left, right)
     if x is None:
-        x, at, (row, column), _ = a.region
-        a_layout = (at, column, row) if plan.left else (at, row, column)
+        x, *place = a.region[:3]
+        key += (1, *place)
     if y is None:
-        y, at, (row, column), _ = b.region
-        b_layout = (at, column, row) if plan.right else (at, row, column)
+        y, *place = b.region[:3]
+        key += (2, *place)
+    plan = _products.get(key)
+    if plan is None:
+        if len(_products) > 2048:
+            _products.clear()
+        plan = _products[key] = Product(a, b, left, right)
     out = plan.new()
-    plan.kernel(out, x, y, plan.m, plan.n, plan.k, a_layout, b_layout)
+    plan.kernel(out, x, y, plan.sizes)
     return Tensor(out, plan.shape, a.kind)
 
 
@@ -229,13 +226,11 @@ def matmul(a: Tensor, b: Tensor) -> Tensor:
     """
     if not isinstance(b, Tensor):
         raise TypeError(f"matmul(): argument 'other' must be Tensor, not {type(b).__name__}")
-    if a.kind is b.kind:
-        plan = _products.get((a.kind, a.shape, b.shape, False, False))
-        if plan is not None:
-            out = run(plan, a, b)
-            if (a.node is not None or b.node is not None) and mode.grad:
-                out.node = MmBackward(a, b)
-            return out
+    if len(a.shape) == len(b.shape) == 2 and a.kind is b.kind and a.shape[1] == b.shape[0]:  # the hot path
+        out = times(a, b)
+        if (a.node is not None or b.node is not None) and mode.grad:
+            out.node = MmBackward(a, b)
+        return out
     if a.kind is not b.kind:
         if a.kind.device != b.kind.device:
             raise RuntimeError(
@@ -271,11 +266,7 @@ class LinalgMethods:
 
     __slots__ = ()
 
-    def matmul(self: Any, other: Tensor) -> Tensor:
-        """self @ other; see `matmul`."""
-        return matmul(self, other)
-
-    __matmul__ = matmul  # refuses an array, with which NumPy would compute
+    matmul = __matmul__ = matmul  # which refuses an array: NumPy would compute with it
 
     def mm(self: Any, other: Tensor) -> Tensor:
         """The product of two matrices."""

@@ -82,10 +82,11 @@ class Plan:
     """One operation on contiguous operands of certain kinds and shapes: see the top of the file."""
 
     __slots__ = ("operation", "kernel", "size", "shape", "kind", "arithmetic", "number", "targets", "flat_g", "one_g",
-                 "new", "change", "make_change", "fits_first")  # fmt: skip
+                 "new", "change", "make_change", "fits_first", "keeps")  # fmt: skip
 
     def __init__(self, operation: Operation, operands: tuple) -> None:
         self.operation = operation
+        self.keeps = operation.keeps if operation.op.differentiable else None
         self.arithmetic = arithmetic_kind(operation, operands)
         self.kind = result_kind(operation, self.arithmetic)
         found = launch(operation.forward, operands, self.arithmetic, self.kind)
@@ -167,18 +168,15 @@ class ElementwiseNode(Node):
     buffers: Any  # None once it is released
     operands: Any
 
-    def __init__(self, plan: Plan, parents: tuple, operands: tuple, out: Tensor) -> None:
+    def __init__(self, plan: Plan, mask: int, parents: tuple, operands: tuple, out: Tensor) -> None:
+        """`mask` has the bits of those operands set that have a node."""
         self.walk = None
         self.parents, self.plan = parents, plan
-        mask = 0
-        for i, parent in enumerate(parents):
-            if parent is not None:
-                mask |= 1 << i
-        keep = plan.operation.keeps[mask]
         self.out_shared = None
-        self.versions = 0
+        keep = plan.keeps[mask]
         if keep is None:  # a linear operation
-            self.operands = self.buffers = NOTHING[: len(operands) + 1]
+            self.versions = 0
+            self.operands = self.buffers = NOTHING
             return
         versions = 0
         buffers: list[Any] = []
@@ -309,7 +307,8 @@ def apply(operation: Operation, *operands: Any) -> Any:
     out = Tensor(plan.new(), plan.shape, plan.kind)
     plan.kernel(out.flat, *[x.flat if isinstance(x, Tensor) else plan.number(x) for x in operands])
     if recorded:
-        out.node = ElementwiseNode(plan, parents, operands, out)
+        mask = sum(2**i for i, p in enumerate(parents) if p is not None)
+        out.node = ElementwiseNode(plan, mask, parents, operands, out)
     return out
 
 

@@ -12,6 +12,7 @@ Source: for strides as the whole of a view, K. Iverson's APL; P. Dubois et al., 
 from __future__ import annotations
 
 import operator
+from functools import lru_cache
 from math import prod
 from typing import TYPE_CHECKING, Any
 
@@ -55,7 +56,8 @@ class ViewBackward(Node):
 
 def view_of(x: Tensor, shape: Shape, strides: Shape, offset: int, label: str, undo: Any, how: Any) -> Tensor:
     """A tensor on x's memory; strides and offset count from the start of x's buffer. With its node in the graph."""
-    shape = Size(shape)
+    if type(shape) is not Size:
+        shape = Size(shape)
     of = x.region
     if x.flat is not None:
         buffer, root, at = x.flat, x.flat if of is None else of[0], offset if of is None else of[1] + offset
@@ -66,8 +68,8 @@ def view_of(x: Tensor, shape: Shape, strides: Shape, offset: int, label: str, un
     if is_contiguous(shape, strides):
         y.flat = buffer[offset : offset + prod(shape)]
     y.region = (root, at, strides, x if of is None or of[3] is None else of[3])
-    y.shared = share(x)
-    y.shared.add(y)
+    shared = y.shared = x.shared or share(x)
+    shared.add(y)
     if x.node is not None and mode.grad:
         y.node = ViewBackward(x, label, undo, how)
     return y
@@ -189,6 +191,13 @@ def new_shape(x: Tensor, sizes: tuple) -> Shape:
     return shape
 
 
+@lru_cache(maxsize=4096)
+def transposed(shape: Shape) -> tuple[Size, Shape]:
+    """Shape and strides of the transpose of a contiguous matrix."""
+    m, n = shape
+    return Size((n, m)), (1, n)
+
+
 class ShapeMethods:
     """The methods of Tensor that change how it is seen."""
 
@@ -269,8 +278,12 @@ class ShapeMethods:
             raise RuntimeError(f"t() expects a tensor with <= 2 dimensions, but self is {len(self.shape)}D; use mT")
         if len(self.shape) < 2:
             return self.reshape(self.shape)
-        (m, n), (row, column) = self.shape, self.stride()
-        return view_of(self, (n, m), (column, row), start(self), "TBackward0", undo_t, None)
+        if self.flat is not None:
+            shape, strides = transposed(self.shape)
+        else:
+            (m, n), (row, column) = self.shape, self.region[2]
+            shape, strides = Size((n, m)), (column, row)
+        return view_of(self, shape, strides, start(self), "TBackward0", undo_t, None)
 
     @property
     def T(self: Any) -> Tensor:

@@ -55,6 +55,7 @@ def contiguous_strides(shape: Shape) -> Shape:
     return tuple(reversed(strides))
 
 
+@lru_cache(maxsize=4096)
 def is_contiguous(shape: Shape, strides: Shape) -> bool:
     """Do the elements lie one after the other? The stride of an axis of size 1 does not matter."""
     step = 1

@@ -36,6 +36,8 @@ G. Golub and C. Van Loan, "Matrix Computations", 4th edition, 2013, chapter 1.
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import numba
 import numpy as np
 
@@ -230,19 +232,59 @@ def matmul(
     array([[ 3.,  3.,  3.,  3.],
            [12., 12., 12., 12.]], dtype=float32)
     """
-    a_at, a_row, a_col = a_layout
-    b_at, b_row, b_col = b_layout
-    if out.dtype.char not in "fd":
-        naive(out, 0, a, a_at, a_row, a_col, b, b_at, b_row, b_col, m, n, k)
-    elif n == 1:
-        _matrix_vector(out, a, a_at, a_row, a_col, b, b_at, b_row, m, k)
-    elif m == 1:
-        _matrix_vector(out, b, b_at, b_col, b_row, a, a_at, a_col, n, k)
-    elif m * n * k < THREADS_FROM:
-        _multiply(out, 0, n, a, a_at, a_row, a_col, b, b_at, b_row, b_col, m, n, k)
-    else:
-        cell = _cell(m, n)
-        _cells_threads(out, 0, a, 0, a_at, a_row, a_col, b, 0, b_at, b_row, b_col, 1, m, n, k, *cell)
+    kernel, sizes = matmul_kernel(out.dtype.name, m, n, k, a_layout, b_layout)
+    kernel(out, a, b, sizes)
+
+
+def matmul_kernel(
+    dtype: str, m: int, n: int, k: int, a_layout: Layout, b_layout: Layout
+) -> tuple[Callable[..., None], np.ndarray]:
+    """The kernel (out, a, b, sizes) for such a product, and its last argument: for those who compute it many times.
+
+    The eleven numbers are in one array, since each argument of a compiled function costs some 25 ns.
+    """
+    sizes = np.array([m, n, k, *a_layout, *b_layout], np.int64)
+    if "float" not in dtype:
+        return _whole, sizes
+    if n == 1:
+        return _times_column, sizes
+    if m == 1:
+        return _row_times, sizes
+    return (_small if m * n * k < THREADS_FROM else _large), sizes
+
+
+@jit
+def _whole(out, a, b, sizes):
+    m, n, k = sizes[0], sizes[1], sizes[2]
+    a_at, a_row, a_col, b_at, b_row, b_col = sizes[3], sizes[4], sizes[5], sizes[6], sizes[7], sizes[8]
+    naive(out, 0, a, a_at, a_row, a_col, b, b_at, b_row, b_col, m, n, k)
+
+
+@jit
+def _times_column(out, a, b, sizes):
+    m, n, k = sizes[0], sizes[1], sizes[2]
+    a_at, a_row, a_col, b_at, b_row, b_col = sizes[3], sizes[4], sizes[5], sizes[6], sizes[7], sizes[8]
+    _matrix_vector(out, a, a_at, a_row, a_col, b, b_at, b_row, m, k)
+
+
+@jit
+def _row_times(out, a, b, sizes):
+    m, n, k = sizes[0], sizes[1], sizes[2]
+    a_at, a_row, a_col, b_at, b_row, b_col = sizes[3], sizes[4], sizes[5], sizes[6], sizes[7], sizes[8]
+    _matrix_vector(out, b, b_at, b_col, b_row, a, a_at, a_col, n, k)
+
+
+@jit
+def _small(out, a, b, sizes):
+    m, n, k = sizes[0], sizes[1], sizes[2]
+    a_at, a_row, a_col, b_at, b_row, b_col = sizes[3], sizes[4], sizes[5], sizes[6], sizes[7], sizes[8]
+    _multiply(out, 0, n, a, a_at, a_row, a_col, b, b_at, b_row, b_col, m, n, k)
+
+
+def _large(out: np.ndarray, a: np.ndarray, b: np.ndarray, sizes: np.ndarray) -> None:
+    m, n, k, *layouts = sizes.tolist()
+    a_at, a_row, a_col, b_at, b_row, b_col = layouts
+    _cells_threads(out, 0, a, 0, a_at, a_row, a_col, b, 0, b_at, b_row, b_col, 1, m, n, k, *_cell(m, n))
 
 
 def batched_matmul(
