@@ -277,6 +277,7 @@ def closure_over(callee):
 
 
 def test_a_closure_over_a_jitted_function_is_remembered(folder):
+    """Trap: closures over jitted functions never hit Numba's own cache; every run writes new files."""
     assert closure_over(jit(double))(2.0) == 5.0
     files = kernels(folder)
     again = closure_over(jit(double))
@@ -431,6 +432,7 @@ def test_the_second_process_compiles_nothing(program, folder):
 
 
 def test_damaged_kernels_are_built_again(program, folder):
+    """Trap: damaged files in Numba's cache: a truncated one raises at the first call, a flipped byte loads as a hit."""
     finish(start(program, folder))
 
     def flip(stored):

@@ -116,6 +116,14 @@ def test_the_list_of_chapters_has_them_all_in_order():
     assert listed == [path.name for path in CHAPTERS]
 
 
+def test_the_map_of_the_design_names_every_file():
+    """All but those __init__.py that only collect names."""
+    text = (DOCS / "design.md").read_text(encoding="utf-8")
+    files = [f for package in ("tinygrad_edu", "kernels/tinygrad_kernels") for f in (ROOT / package).rglob("*.py")]
+    assert len(files) > 50
+    assert [f for f in map(name, files) if not f.endswith("__init__.py") and f"(../{f})" not in text] == []
+
+
 # Links.
 
 

@@ -91,8 +91,9 @@ def test_the_guard_refuses():
 @pytest.mark.parametrize("create_graph", [False, True])
 @pytest.mark.parametrize("name", OPERATIONS)
 def test_every_elementwise_operation(name, create_graph, guarded):
+    """Large arrays for some: they have another loop, which is chosen in one place, and takes long to compile."""
     operation = OPERATIONS[name]
-    for shape in ((3, 4), (1, 70_000)):
+    for shape in ((3, 4), (1, 70_000)) if name in ("add", "exp", "where", "fmod", "eq") else ((3, 4),):
         random = np.random.default_rng(0)
         operands = []
         for operand, pull in zip(operation.forward.inputs, operation.pulls, strict=True):

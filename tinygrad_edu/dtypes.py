@@ -150,6 +150,8 @@ def as_dtype(given: Any) -> dtype:
         return given
     if given is None:
         return default_float
+    if given in (bool, int, float):  # Python's types stand for the widest of their category
+        return {bool: bool_, int: int64, float: float64}[given]
     if isinstance(given, MissingDtype):
         raise given.refusal()
     raise TypeError(f"dtype must be a dtype such as float32, not {given!r}")

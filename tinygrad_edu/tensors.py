@@ -191,6 +191,11 @@ class Tensor(
                     f"assigned grad has data of a different size: {list(value.shape)} for a tensor of "
                     f"{list(self.shape)}"
                 )
+            if value.kind is not self.kind:
+                raise RuntimeError(
+                    f"attempting to assign a gradient with dtype '{value.kind.dtype.name}' to a tensor with dtype "
+                    f"'{self.kind.dtype.name}': convert it first, with .to()"
+                )
         if self.node is None or not (self.node.leaf or self.node.watched):
             if value is None:
                 return

@@ -39,6 +39,8 @@ G. Blelloch, Vector Models for Data-Parallel Computing, 1990.
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from .codegen import NUMBA_NAMES, Signature, body, header, load
 from .codegen_extrema import ARG_COLUMNS, ARG_ROWS
 from .expr import Expr, Formula, render, walk
@@ -200,21 +202,7 @@ def print_reduction(formula: Formula, signature: Signature, columns: bool, op: s
     monoid = Monoid(op, T)
     operands = list(zip(formula.inputs, signature.access, strict=True))
     flat = [name for name, access in operands if access == "flat"]
-    inside = {e.op for e in walk(formula.outputs)} <= {"input", "mul"}  # safe in a loop that may reorder additions
-    loads = {name: load(formula, signature, k, name) for k, name in enumerate(formula.inputs)}
-    statements, values = body(formula, T, loads)
-    function = ["@jit", f"def term({', '.join(formula.inputs)}):", *(f"    {s}" for s in statements)]
-    numba_T = NUMBA_NAMES.get(T, T)
-    term = "" if inside else "\n".join([*function, f"    return {numba_T}({values[0]})", "", "", ""])
-
-    def element(row: str = "") -> str:  # the formula at step i, from arrays or from their rows, lifted
-        texts = {"flat": "{}" + row + "[i]", "one": "{}[0]", "number": "{}"}
-        each = [texts[access].format(name) for name, access in operands]
-        if not inside:
-            return monoid.lift.format(f"term({', '.join(each)})")
-        read = {name: load(formula, signature, k, each[k]) for k, name in enumerate(formula.inputs)}
-        text = render(formula.outputs[0], {id(Expr.input(name)): text for name, text in read.items()})
-        return monoid.lift.format(text)
+    term, element = prologue(formula, signature, monoid)
 
     def row_slices(rows: int, indent: int = 12) -> str:
         step = {0: "at", 1: "at + width", 2: "at + 2 * width", 3: "at + 3 * width"}
@@ -240,9 +228,9 @@ def print_reduction(formula: Formula, signature: Signature, columns: bool, op: s
         identity=monoid.identity,
         block=monoid.block,
         first=flat[0],
-        element=element(),
+        element=element(""),
         element0=element("0"),
-        step=join("total", element()),
+        step=join("total", element("")),
         one_step=join("partial[i]", element("0")),
         four_steps=join("partial[i]", pair(pair(element("0"), element("1")), pair(element("2"), element("3")))),
         join_partial=join("totals[i]", "partial[i]"),
@@ -252,9 +240,34 @@ def print_reduction(formula: Formula, signature: Signature, columns: bool, op: s
         four_rows=row_slices(4),
         one_row=row_slices(1, 8 if op.startswith("arg") else 12),
     )
-    names = {monoid.lift.split("(")[0]} if monoid.lift.startswith("key") else set()
-    helpers = [f"{monoid.add} as add", f"{monoid.finish} as finish", *sorted(names)]
-    dtypes = sorted({"int32", "int64", "float64", monoid.lane, monoid.wide} - {numba_T})
-    extra = [f"from numpy import empty, {', '.join(dtypes)}", ""]
-    extra += [f"from tinygrad_kernels.cpu.reduction import {', '.join(helpers)}"]
-    return "\n".join(header(formula, T, extra)).rstrip() + "\n\n" + text
+    return "\n".join(header(formula, T, imports(monoid, T))).rstrip() + "\n\n" + text
+
+
+def prologue(formula: Formula, signature: Signature, monoid: Monoid) -> tuple[str, Callable[[str], str]]:
+    """What is reduced: the text of the function `term` ("" where none is needed), and of the element at step i.
+
+    The latter is a function of what is written behind the name of an array: "" for the array, "0" for its first row.
+    """
+    T, inputs = signature.compute, formula.inputs
+    inside = {e.op for e in walk(formula.outputs)} <= {"input", "mul"}  # safe in a loop that may reorder additions
+    statements, values = body(formula, T, {name: load(formula, signature, k, name) for k, name in enumerate(inputs)})
+    function = ["@jit", f"def term({', '.join(inputs)}):", *(f"    {s}" for s in statements)]
+    term = "" if inside else "\n".join([*function, f"    return {NUMBA_NAMES.get(T, T)}({values[0]})", "", "", ""])
+
+    def element(row: str) -> str:
+        texts = {"flat": "{}" + row + "[i]", "one": "{}[0]", "number": "{}"}
+        each = [texts[access].format(name) for name, access in zip(inputs, signature.access, strict=True)]
+        if not inside:
+            return monoid.lift.format(f"term({', '.join(each)})")
+        read = {id(Expr.input(name)): load(formula, signature, k, each[k]) for k, name in enumerate(inputs)}
+        return monoid.lift.format(render(formula.outputs[0], read))
+
+    return term, element
+
+
+def imports(monoid: Monoid, T: str) -> list[str]:
+    """The lines that import dtypes and the functions of cpu/reduction.py."""
+    keys = [monoid.lift.split("(")[0]] if monoid.lift.startswith("key") else []
+    dtypes = sorted({"int32", "int64", "float64", monoid.lane, monoid.wide} - {NUMBA_NAMES.get(T, T)})
+    names = ", ".join([f"{monoid.add} as add", f"{monoid.finish} as finish", *keys])
+    return [f"from numpy import empty, {', '.join(dtypes)}", "", f"from tinygrad_kernels.cpu.reduction import {names}"]

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from .. import engine
+from ..creation import zeros_like
 from ..graph import mode, set_grad_enabled
 from ..tensors import Tensor, starting_gradient
 
@@ -29,8 +30,12 @@ def grad(
     retain_graph: bool | None = None,
     create_graph: bool = False,
     allow_unused: bool = False,
+    *,
+    materialize_grads: bool = False,
 ) -> tuple[Tensor | None, ...]:
     """The gradients of `outputs` (summed) with respect to each of `inputs`; no `.grad` is touched.
+
+    An input that was not used is a RuntimeError; with `allow_unused` its gradient is None, with `materialize_grads` 0.
 
     >>> import tinygrad_edu as tg
     >>> x = tg.tensor(3.0, requires_grad=True)
@@ -48,6 +53,8 @@ def grad(
     found: dict[Any, Tensor | None] = {x.node: None for x in wanted}
     run(roots, given, retain_graph, create_graph, found)
     results = [found[x.node] for x in wanted]
+    if materialize_grads:
+        return tuple(zeros_like(x) if g is None else g for x, g in zip(wanted, results, strict=True))
     if not allow_unused and any(r is None for r in results):
         raise RuntimeError(
             "One of the differentiated Tensors appears to not have been used in the graph. "

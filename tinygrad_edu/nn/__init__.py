@@ -1,4 +1,15 @@
-"""Neural networks: modules that hold parameters, layers, activations, losses. PyTorch's names."""
+"""Neural networks: modules that hold parameters, layers, activations, losses. PyTorch's names.
+
+module, parameter    what a module is: a function with parameters, in a tree
+state                what is saved, and how it is loaded
+init                 first weights
+functional           layers, activations and losses as functions
+layers, normalization, activations, losses    the same as modules, which keep parameters and options
+containers           modules one after another, in lists, in dicts
+utils                clipping gradients
+
+Source: PyTorch documentation, torch.nn.
+"""
 
 from __future__ import annotations
 

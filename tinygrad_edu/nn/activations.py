@@ -1,5 +1,10 @@
 """Activations as modules: for networks that are written as a list of layers. The formulas are in the calculus.
 
+    nn.Sequential(nn.Linear(2, 8), nn.LeakyReLU(0.2), nn.Linear(8, 1))
+
+A module here says which function it is for, and the names of the options that it keeps; `forward` calls the one with
+the others: (*) -> (*).
+
 Source: PyTorch documentation, torch.nn, "Non-linear activations".
 """
 

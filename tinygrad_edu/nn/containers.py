@@ -21,8 +21,8 @@ from .module import Module, indented, laid_out
 from .parameter import Parameter
 
 
-class Listed(Module):
-    """What a list and a chain have in common: members under the names '0', '1', ..., in one of a module's places."""
+class Container(Module):
+    """What all have in common: members under names, in one of a module's places."""
 
     _place = "_modules"
 
@@ -34,6 +34,13 @@ class Listed(Module):
             raise TypeError(f"{type(member).__name__} is not a Module subclass: nn.{type(self).__name__} is for layers")
         return member
 
+    def __len__(self) -> int:
+        return len(self._members())
+
+
+class Listed(Container):
+    """What a list and a chain have in common: the names are '0', '1', ..."""
+
     def _set_members(self, members: Iterable[Any]) -> None:
         new = {str(k): member for k, member in enumerate(members)}
         self._members().clear()
@@ -44,9 +51,6 @@ class Listed(Module):
         if not -len(names) <= index < len(names):
             raise IndexError(f"index {index} is out of range")
         return names[index]
-
-    def __len__(self) -> int:
-        return len(self._members())
 
     def __iter__(self) -> Iterator[Any]:
         return iter(self._members().values())
@@ -179,21 +183,8 @@ class ParameterList(Listed):
         return listing(self, enumerate(self))
 
 
-class Keyed(Module):
+class Keyed(Container):
     """What dicts of modules and of parameters have in common."""
-
-    _place = "_modules"
-
-    def _members(self) -> dict[str, Any]:
-        return self.__dict__[self._place]
-
-    def _accept(self, member: Any) -> Any:
-        if not isinstance(member, Module):
-            raise TypeError(f"{type(member).__name__} is not a Module subclass: nn.{type(self).__name__} is for layers")
-        return member
-
-    def __len__(self) -> int:
-        return len(self._members())
 
     def __iter__(self) -> Iterator[str]:
         return iter(self._members())

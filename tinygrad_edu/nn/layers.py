@@ -153,20 +153,7 @@ class Unflatten(Module):
         self.dim, self.unflattened_size = dim, unflattened_size
 
     def forward(self, input: Tensor) -> Tensor:
-        axes = len(input.shape)
-        if not -axes <= self.dim < axes:
-            raise IndexError(
-                f"Dimension out of range (expected to be in range of [{-axes}, {axes - 1}], but got {self.dim})"
-            )
-        axis = self.dim % axes
-        if -1 not in self.unflattened_size and math.prod(self.unflattened_size) != input.shape[axis]:
-            raise RuntimeError(
-                f"unflatten: Provided sizes {list(self.unflattened_size)} don't multiply up to the size of dim "
-                f"{self.dim} ({input.shape[axis]}) in the input tensor"
-            )
-        known = -math.prod(self.unflattened_size) or 1
-        sizes = [input.shape[axis] // known if n == -1 else n for n in self.unflattened_size]
-        return input.reshape((*input.shape[:axis], *sizes, *input.shape[axis + 1 :]))
+        return input.unflatten(self.dim, self.unflattened_size)
 
     def extra_repr(self) -> str:
         return f"dim={self.dim}, unflattened_size={self.unflattened_size}"

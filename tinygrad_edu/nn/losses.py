@@ -1,13 +1,18 @@
 """Losses as modules: what a network is asked to make small. The functions are in functional/.
 
-Every loss has a `reduction`: 'mean', 'sum', or 'none' for one number per element (or row). Weights are buffers, so
-that they move and are saved with the module.
+    F.huber_loss(x, t, delta=2.0)           a function: every option at every call
+    nn.HuberLoss(delta=2.0)(x, t)           a module: the options are given once, and travel with the model
+
+So a class here says which function it is for, and which options that has; the base keeps them and calls it. Every loss
+has a `reduction`: 'mean', 'sum', or 'none' for one number per element (or row). Weights are buffers, so that they move
+and are saved with the module.
 
 Source: PyTorch documentation, torch.nn, "Loss functions".
 """
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 from ..tensors import Tensor
@@ -17,70 +22,75 @@ from .module import Module
 
 
 class Loss(Module):
-    """The base: keeps the `reduction`."""
+    """The base: keeps `reduction` and the options, and calls the function with them."""
+
+    function: Callable[..., Tensor]
+    reductions: tuple[str, ...] = ()  # besides the usual three
 
     def __init__(
         self, size_average: bool | None = None, reduce: bool | None = None, reduction: str = "mean", **options: Any
     ) -> None:
         super().__init__()
         self.reduction = legacy_reduction(size_average, reduce, reduction)
-        if self.reduction != "batchmean" or not isinstance(self, KLDivLoss):
+        if self.reduction not in self.reductions:
             check_reduction(self.reduction)
+        self.options = tuple(options)
         for name, value in options.items():
             if name.endswith("weight"):
                 self.register_buffer(name, value)
             else:
                 setattr(self, name, value)
 
+    def forward(self, *operands: Tensor, **named: Tensor) -> Tensor:
+        options = {name: getattr(self, name) for name in self.options}
+        return type(self).function(*operands, **named, reduction=self.reduction, **options)
+
 
 class MSELoss(Loss):
     """The squared error (input - target)²; differentiates both."""
 
+    function: Callable[..., Tensor] = staticmethod(F.mse_loss)
+
     def __init__(self, size_average: bool | None = None, reduce: bool | None = None, reduction: str = "mean") -> None:
         super().__init__(size_average, reduce, reduction)
-
-    def forward(self, input: Tensor, target: Tensor) -> Tensor:
-        return F.mse_loss(input, target, reduction=self.reduction)
 
 
 class L1Loss(MSELoss):
     """The absolute error |input - target|."""
 
-    def forward(self, input: Tensor, target: Tensor) -> Tensor:
-        return F.l1_loss(input, target, reduction=self.reduction)
+    function = staticmethod(F.l1_loss)
 
 
 class SoftMarginLoss(MSELoss):
     """log(1 + e^(-target · input)), for targets 1 and -1."""
 
-    def forward(self, input: Tensor, target: Tensor) -> Tensor:
-        return F.soft_margin_loss(input, target, reduction=self.reduction)
+    function = staticmethod(F.soft_margin_loss)
 
 
 class SmoothL1Loss(Loss):
     """Squared where the error is below `beta`, absolute beyond."""
+
+    function = staticmethod(F.smooth_l1_loss)
 
     def __init__(
         self, size_average: bool | None = None, reduce: bool | None = None, reduction: str = "mean", beta: float = 1.0
     ) -> None:
         super().__init__(size_average, reduce, reduction, beta=beta)
 
-    def forward(self, input: Tensor, target: Tensor) -> Tensor:
-        return F.smooth_l1_loss(input, target, reduction=self.reduction, beta=self.beta)
-
 
 class HuberLoss(Loss):
     """Squared where the error is below `delta`, delta times the absolute error beyond."""
 
+    function = staticmethod(F.huber_loss)
+
     def __init__(self, reduction: str = "mean", delta: float = 1.0) -> None:
         super().__init__(reduction=reduction, delta=delta)
-
-    def forward(self, input: Tensor, target: Tensor) -> Tensor:
-        return F.huber_loss(input, target, self.reduction, self.delta)
 
 
 class BCELoss(Loss):
     """Binary cross-entropy of probabilities: -(t log p + (1 - t) log(1 - p))."""
+
+    function = staticmethod(F.binary_cross_entropy)
 
     def __init__(
         self,
@@ -91,12 +101,11 @@ class BCELoss(Loss):
     ) -> None:
         super().__init__(size_average, reduce, reduction, weight=weight)
 
-    def forward(self, input: Tensor, target: Tensor) -> Tensor:
-        return F.binary_cross_entropy(input, target, self.weight, reduction=self.reduction)
-
 
 class BCEWithLogitsLoss(Loss):
     """Binary cross-entropy of sigmoid(input), without the detour through numbers that may round to 0 or 1."""
+
+    function = staticmethod(F.binary_cross_entropy_with_logits)
 
     def __init__(
         self,
@@ -108,14 +117,11 @@ class BCEWithLogitsLoss(Loss):
     ) -> None:
         super().__init__(size_average, reduce, reduction, weight=weight, pos_weight=pos_weight)
 
-    def forward(self, input: Tensor, target: Tensor) -> Tensor:
-        return F.binary_cross_entropy_with_logits(
-            input, target, self.weight, reduction=self.reduction, pos_weight=self.pos_weight
-        )
-
 
 class NLLLoss(Loss):
     """-input[target] of log-probabilities (n, classes, ...) and class numbers (n, ...)."""
+
+    function = staticmethod(F.nll_loss)
 
     def __init__(
         self,
@@ -127,12 +133,11 @@ class NLLLoss(Loss):
     ) -> None:
         super().__init__(size_average, reduce, reduction, weight=weight, ignore_index=ignore_index)
 
-    def forward(self, input: Tensor, target: Tensor) -> Tensor:
-        return F.nll_loss(input, target, self.weight, None, self.ignore_index, reduction=self.reduction)
-
 
 class CrossEntropyLoss(Loss):
     """Cross-entropy of logits (n, classes, ...) against class numbers (n, ...), or against probabilities."""
+
+    function = staticmethod(F.cross_entropy)
 
     def __init__(
         self,
@@ -146,14 +151,11 @@ class CrossEntropyLoss(Loss):
         options = dict(weight=weight, ignore_index=ignore_index, label_smoothing=label_smoothing)
         super().__init__(size_average, reduce, reduction, **options)
 
-    def forward(self, input: Tensor, target: Tensor) -> Tensor:
-        return F.cross_entropy(
-            input, target, self.weight, None, self.ignore_index, None, self.reduction, self.label_smoothing
-        )
-
 
 class KLDivLoss(Loss):
     """The divergence of Kullback and Leibler of log-probabilities from probabilities (or from their logarithms)."""
+
+    function, reductions = staticmethod(F.kl_div), ("batchmean",)
 
     def __init__(
         self,
@@ -164,12 +166,11 @@ class KLDivLoss(Loss):
     ) -> None:
         super().__init__(size_average, reduce, reduction, log_target=log_target)
 
-    def forward(self, input: Tensor, target: Tensor) -> Tensor:
-        return F.kl_div(input, target, reduction=self.reduction, log_target=self.log_target)
-
 
 class PoissonNLLLoss(Loss):
     """Of counts against the (logarithm of the) rate of a Poisson distribution."""
+
+    function = staticmethod(F.poisson_nll_loss)
 
     def __init__(
         self,
@@ -182,22 +183,20 @@ class PoissonNLLLoss(Loss):
     ) -> None:
         super().__init__(size_average, reduce, reduction, log_input=log_input, full=full, eps=eps)
 
-    def forward(self, input: Tensor, target: Tensor) -> Tensor:
-        return F.poisson_nll_loss(input, target, self.log_input, self.full, None, self.eps, None, self.reduction)
-
 
 class GaussianNLLLoss(Loss):
     """Of targets against a normal distribution with mean `input` and variance `var`."""
 
+    function = staticmethod(F.gaussian_nll_loss)
+
     def __init__(self, *, full: bool = False, eps: float = 1e-6, reduction: str = "mean") -> None:
         super().__init__(reduction=reduction, full=full, eps=eps)
-
-    def forward(self, input: Tensor, target: Tensor, var: Any) -> Tensor:
-        return F.gaussian_nll_loss(input, target, var, self.full, self.eps, self.reduction)
 
 
 class HingeEmbeddingLoss(Loss):
     """For a distance: itself where the target is 1, max(0, margin - it) where the target is -1."""
+
+    function: Callable[..., Tensor] = staticmethod(F.hinge_embedding_loss)
 
     def __init__(
         self,
@@ -208,12 +207,11 @@ class HingeEmbeddingLoss(Loss):
     ) -> None:
         super().__init__(size_average, reduce, reduction, margin=margin)
 
-    def forward(self, input: Tensor, target: Tensor) -> Tensor:
-        return F.hinge_embedding_loss(input, target, self.margin, reduction=self.reduction)
-
 
 class MarginRankingLoss(HingeEmbeddingLoss):
     """max(0, margin - target · (input1 - input2)): which of the two should be larger."""
+
+    function = staticmethod(F.margin_ranking_loss)
 
     def __init__(
         self,
@@ -223,6 +221,3 @@ class MarginRankingLoss(HingeEmbeddingLoss):
         reduction: str = "mean",
     ) -> None:
         super().__init__(margin, size_average, reduce, reduction)
-
-    def forward(self, input1: Tensor, input2: Tensor, target: Tensor) -> Tensor:  # type: ignore[override]
-        return F.margin_ranking_loss(input1, input2, target, self.margin, reduction=self.reduction)

@@ -1,21 +1,22 @@
-"""Activations as functions of a tensor, with PyTorch's names and defaults.
+"""Activations as functions of a tensor, with PyTorch's names, arguments and defaults.
 
     y = gelu(x)                     new
     y = leaky_relu(x, 0.2)          a parameter is an operand that is a number: no new kernel for another slope
-    relu6(x, inplace=True)          x itself
+    relu6(x, inplace=True)          x itself: one array less to hold
 
-`nn.functional` shows these names, and the modules of `nn` call them. The formulas, with their sources, are in
-tinygrad_kernels/calculus/activations.py.
+`nn.functional` shows these names, and the modules of `nn` call them. In place is refused where the old elements are
+still needed for a gradient. The formulas, with their sources, are in tinygrad_kernels/calculus/activations.py.
 
     >>> import tinygrad_edu as tg
     >>> leaky_relu(tg.tensor([-1.0, 2.0]), 0.25)
     tensor([-0.2500,  2.0000])
+
+Source: PyTorch documentation, torch.nn.functional, "Non-linear activation functions".
 """
 
 from __future__ import annotations
 
-from typing import Any
-
+from ..dtypes import uint8
 from ..tensors import Tensor
 from .in_place import apply_in_place
 from .plan import OPERATIONS, apply
@@ -24,7 +25,9 @@ from .plan import OPERATIONS, apply
 def activate(name: str, inplace: bool, x: Tensor, *parameters: float) -> Tensor:
     """The operation of that name on x, in place or not. TypeError where x is no tensor."""
     if not isinstance(x, Tensor):
-        raise TypeError(f"{name}(): argument 'input' (position 1) must be Tensor, not {type(x).__name__}")
+        raise TypeError(
+            f"{name}(): argument 'input' (position 1) must be Tensor, not {type(x).__name__}; make one with tensor(...)"
+        )
     return (apply_in_place if inplace else apply)(OPERATIONS[name], x, *parameters)
 
 
@@ -63,7 +66,7 @@ def celu(input: Tensor, alpha: float = 1.0, inplace: bool = False) -> Tensor:
 def gelu(input: Tensor, approximate: str = "none") -> Tensor:
     """x Φ(x), with the normal distribution Φ, or its approximation by tanh."""
     if approximate not in ("none", "tanh"):
-        raise RuntimeError("approximate argument must be either none or tanh.")
+        raise RuntimeError(f"approximate argument must be either none or tanh, not {approximate!r}")
     return activate("gelu" if approximate == "none" else "gelutanh", False, input)
 
 
@@ -92,13 +95,17 @@ def logsigmoid(input: Tensor) -> Tensor:
     return activate("logsigmoid", False, input)
 
 
+def tanhshrink(input: Tensor) -> Tensor:
+    """x - tanh x"""
+    return input - input.tanh()
+
+
 def hardtanh(input: Tensor, min_val: float = -1.0, max_val: float = 1.0, inplace: bool = False) -> Tensor:
     """x between two bounds"""
     if min_val > max_val:
         raise ValueError("min_val cannot be greater than max_val")
-    dtype: Any = getattr(getattr(input, "kind", None), "dtype", None)
-    if dtype is not None and dtype.name == "uint8" and min_val < 0:
-        raise RuntimeError("cannot do hardtanh on an unsigned type with negative limits")
+    if isinstance(input, Tensor) and input.kind.dtype is uint8 and min_val < 0:
+        raise RuntimeError("cannot do hardtanh on an unsigned type with negative limits: use .int()")
     return activate("hardtanh", inplace, input, min_val, max_val)
 
 

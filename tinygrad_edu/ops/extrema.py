@@ -82,7 +82,7 @@ def check_not_empty(name: str, x: Tensor, dim: Any, error: type[Exception] = Run
 
 
 def check_axis(name: str, dim: Any) -> None:
-    if type(dim) is not int:
+    if isinstance(dim, bool) or not hasattr(dim, "__index__"):
         raise TypeError(f"{name}(): argument 'dim' (position 1) must be int, not {type(dim).__name__}")
 
 

@@ -95,7 +95,7 @@ def slice_places(
     return places if x.shape else places._replace(shape=Size(()), result=Size(()))
 
 
-def part_of(name: str, x: Tensor, places: Places, source: Any) -> Tensor:
+def scattered_part(name: str, x: Tensor, places: Places, source: Any) -> Tensor:
     """What scatter puts: the part of a tensor that is as large as the index."""
     if not isinstance(source, Tensor):
         raise TypeError(f"{name}(): argument 'src' (position 3) must be Tensor, not {type(source).__name__}")
@@ -114,7 +114,7 @@ def source_of(x: Tensor, places: Places, source: Any, value: Any) -> Tensor:
     for given in (source, value):
         if type(given) in NUMBERS:
             return scalar(x.kind, given)
-    return part_of("scatter", x, places, source)
+    return scattered_part("scatter", x, places, source)
 
 
 class GatheringMethods:
@@ -156,12 +156,12 @@ class GatheringMethods:
     def scatter_add(self: Any, dim: int, index: Tensor, src: Tensor) -> Tensor:
         """A copy of self with (for a matrix and dim 0) out[index[i, j], j] += src[i, j], all repeats counted."""
         places = gather_places("scatter_add", self, dim, index)
-        return modified(self, places, part_of("scatter_add", self, places, src), True, "ScatterAddBackward0")
+        return modified(self, places, scattered_part("scatter_add", self, places, src), True, "ScatterAddBackward0")
 
     def scatter_add_(self: Any, dim: int, index: Tensor, src: Tensor) -> Tensor:
         """`scatter_add` in place."""
         places = gather_places("scatter_add", self, dim, index)
-        source = part_of("scatter_add", self, places, src)
+        source = scattered_part("scatter_add", self, places, src)
         return modify(self, places, source, True, "scatter_add", "ScatterAddBackward0")
 
     def take_along_dim(self: Any, indices: Tensor, dim: int | None = None) -> Tensor:

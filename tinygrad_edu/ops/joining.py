@@ -193,6 +193,14 @@ def triangle(x: Tensor, diagonal: int, lower: bool) -> Tensor:
     return out
 
 
+def existing_axis(x: Tensor, dim: int, error: Exception) -> int:
+    """A dim that may be negative as the number of an axis; `error` where there are no axes."""
+    if not x.shape:
+        raise error
+    check_axes(len(x.shape), dim)
+    return dim % len(x.shape)
+
+
 class JoiningMethods:
     """The methods of Tensor that cut it up, or put its parts into another order."""
 
@@ -206,25 +214,20 @@ class JoiningMethods:
         >>> tg.tensor([1, 2, 3, 4]).narrow(0, 1, 2)
         tensor([2, 3])
         """
-        if not self.shape:
-            raise RuntimeError("narrow() cannot be applied to a 0-dim tensor.")
+        axis = existing_axis(self, dim, RuntimeError("narrow() cannot be applied to a 0-dim tensor."))
         if length < 0:
             raise RuntimeError("narrow(): length must be non-negative.")
-        check_axes(len(self.shape), dim)
-        n, first = self.shape[dim], operator.index(start)
+        n, first = self.shape[axis], operator.index(start)
         if not -n <= first <= n:
             raise IndexError(f"start out of range (expected to be in range of [{-n}, {n}], but got {first})")
         first += n if first < 0 else 0
         if first + length > n:
             raise RuntimeError(f"start ({first}) + length ({length}) exceeds dimension size ({n}).")
-        return part_of(self, dim % len(self.shape), first, length, "SliceBackward0")
+        return part_of(self, axis, first, length, "SliceBackward0")
 
     def select(self: Any, dim: int, index: int) -> Tensor:
         """The slice with this number along an axis, without that axis. A view."""
-        if not self.shape:
-            raise IndexError("select() cannot be applied to a 0-dim tensor.")
-        check_axes(len(self.shape), dim)
-        axis = dim % len(self.shape)
+        axis = existing_axis(self, dim, IndexError("select() cannot be applied to a 0-dim tensor."))
         if not -self.shape[axis] <= index < self.shape[axis]:
             raise IndexError(
                 f"select(): index {index} out of range for tensor of size {list(self.shape)} at dimension {axis}"
@@ -238,10 +241,8 @@ class JoiningMethods:
         >>> tg.tensor([1, 2, 3, 4, 5]).split(2)
         (tensor([1, 2]), tensor([3, 4]), tensor([5]))
         """
-        if not self.shape:
-            raise RuntimeError("split expects at least a 1-dimensional tensor")
-        check_axes(len(self.shape), dim)
-        axis, n = dim % len(self.shape), self.shape[dim]
+        axis = existing_axis(self, dim, RuntimeError("split expects at least a 1-dimensional tensor"))
+        n = self.shape[axis]
         if isinstance(split_size, list | tuple):
             if sum(split_size) != n or any(size < 0 for size in split_size):
                 raise RuntimeError(
@@ -260,20 +261,15 @@ class JoiningMethods:
 
     def chunk(self: Any, chunks: int, dim: int = 0) -> tuple[Tensor, ...]:
         """Views of at most `chunks` parts along an axis, of one size, except for the last."""
-        if not self.shape:
-            raise RuntimeError("chunk expects at least a 1-dimensional tensor")
+        axis = existing_axis(self, dim, RuntimeError("chunk expects at least a 1-dimensional tensor"))
         if chunks <= 0:
             raise RuntimeError(f"chunk expects `chunks` to be greater than 0, got: {chunks}")
-        check_axes(len(self.shape), dim)
-        n = self.shape[dim]
+        n = self.shape[axis]
         return self.split(-(-n // chunks), dim) if n else tuple(self.narrow(dim, 0, 0) for _ in range(chunks))
 
     def unbind(self: Any, dim: int = 0) -> tuple[Tensor, ...]:
         """All slices along an axis, without it. Views."""
-        if not self.shape:
-            raise IndexError("Dimension specified as 0 but tensor has no dimensions")
-        check_axes(len(self.shape), dim)
-        axis = dim % len(self.shape)
+        axis = existing_axis(self, dim, IndexError("Dimension specified as 0 but tensor has no dimensions"))
         return tuple(slice_of(self, axis, k, "UnbindBackward0") for k in range(self.shape[axis]))
 
     # Axes.

@@ -17,35 +17,25 @@ from math import prod
 from typing import Any
 
 from ..dtypes import Kind, float64, kind_of
-from ..graph import Node, changed, freed, mode, share
+from ..graph import mode
 from ..tensors import Tensor
+from .reduction import SavingNode
 
 
-class NativeLayerNormBackward(Node):
+class NativeLayerNormBackward(SavingNode):
     """Keeps x, w and the statistics of each row."""
 
-    __slots__ = ("x", "weight", "versions", "means", "rstds", "columns", "eps")
+    __slots__ = ("means", "rstds", "eps")
 
     def __init__(self, x: Tensor, weight: Tensor, bias: Tensor, means: Any, rstds: Any, eps: float) -> None:
-        self.walk = None
-        self.parents = (x.node, weight.node, bias.node)
-        self.x: Tensor | None = x
-        self.weight = weight
-        self.versions = (share(x).version, share(weight).version)
-        self.means, self.rstds, self.columns, self.eps = means, rstds, weight.numel(), eps
-
-    def release(self) -> None:
-        self.x = self.means = self.rstds = None
+        super().__init__((x.node, weight.node, bias.node), x, weight)
+        self.means, self.rstds, self.eps = means, rstds, eps
 
     def pull(self, g: Tensor, graph: bool) -> tuple[Tensor | None, ...]:
-        x, weight = self.x, self.weight
-        if x is None:
-            raise freed(self)
-        if (share(x).version, share(weight).version) != self.versions:
-            raise changed(f"the input, of shape {list(x.shape)}, or the weight of a layer_norm")
+        x, weight = self.saved()
         if graph:
-            return self.differentiable(g, x)
-        kind, columns = x.kind, self.columns
+            return self.differentiable(g, x, weight)
+        kind, columns = x.kind, weight.numel()
         gx, gw, gb = kind.empty(x.numel()), None, None
         if self.parents[1] is not None or self.parents[2] is not None:
             gw, gb = kind.empty(columns), kind.empty(columns)
@@ -56,14 +46,14 @@ class NativeLayerNormBackward(Node):
             return Tensor(gx, x.shape, kind), None, None
         return Tensor(gx, x.shape, kind), Tensor(gw, weight.shape, kind), Tensor(gb, weight.shape, kind)
 
-    def differentiable(self, g: Tensor, x: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+    def differentiable(self, g: Tensor, x: Tensor, weight: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         """The same in operations on tensors, for gradients of gradients."""
-        lead = len(x.shape) - len(self.weight.shape)
+        lead = len(x.shape) - len(weight.shape)
         axes, before = tuple(range(lead, len(x.shape))), tuple(range(lead))
         centred = x - x.mean(axes, keepdim=True)
         rstd = ((centred * centred).mean(axes, keepdim=True) + self.eps) ** -0.5
         normal = centred * rstd
-        h = g * self.weight
+        h = g * weight
         gx = rstd * (h - h.mean(axes, keepdim=True) - normal * (h * normal).mean(axes, keepdim=True))
         if not before:
             return gx, g * normal, g

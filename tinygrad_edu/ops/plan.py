@@ -82,11 +82,11 @@ class Plan:
     """One operation on contiguous operands of certain kinds and shapes: see the top of the file."""
 
     __slots__ = ("operation", "kernel", "size", "shape", "kind", "arithmetic", "number", "targets", "flat_g", "one_g",
-                 "new", "change", "make_change", "fits_first", "keeps")  # fmt: skip
+                 "new", "change", "make_change", "fits_first", "keeps", "straight")  # fmt: skip
 
     def __init__(self, operation: Operation, operands: tuple) -> None:
         self.operation = operation
-        self.keeps = operation.keeps if operation.op.differentiable else None
+        self.keeps: Any = operation.keeps if operation.op.differentiable else None
         self.arithmetic = arithmetic_kind(operation, operands)
         self.kind = result_kind(operation, self.arithmetic)
         found = launch(operation.forward, operands, self.arithmetic, self.kind)
@@ -99,6 +99,10 @@ class Plan:
         self.targets = tuple((x.shape, x.kind) if isinstance(x, Tensor) else None for x in operands)
         first = operands[0]
         self.fits_first = isinstance(first, Tensor) and first.kind is self.kind and first.shape == self.shape
+        self.straight = self.keeps is not None and all(
+            t is None or (passes and t == (self.shape, self.kind))
+            for t, passes in zip(self.targets, operation.passes, strict=True)
+        )  # a sum of two of one shape: every operand's cotangent is g itself
         self.flat_g: list[Callable | None] = [None] * len(operands)  # made when a gradient first comes this way
         self.one_g: list[Callable | None] = [None] * len(operands)
 
@@ -210,11 +214,13 @@ class ElementwiseNode(Node):
     def pull(self, g: Tensor, graph: bool) -> tuple[Tensor | None, ...] | list[Tensor | None]:
         if self.buffers is None:
             raise freed(self)
+        plan = self.plan
+        if plan.straight:
+            return (g,) * len(self.parents)
         if self.operands is not self.buffers:
             self.check()
         if graph:
             return self.pull_graph(g)
-        plan = self.plan
         pulls = plan.flat_g
         buffer = g.flat
         if buffer is None:

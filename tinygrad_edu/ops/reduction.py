@@ -7,11 +7,14 @@ along the summed axes. Nothing is written for that: the gradient is a view with 
 
 Forward, the axes are brought together and handed to one of two kernels (launch.py, codegen_reduction.py). That is the
 same for every operation that the kernels know: sum, prod, max, any, ..., so a `Reduction` is prepared with the name of
-one, and what differs backward is the class of its node: extrema.py, products.py.
+one, and what differs backward is the class of its node: extrema.py, scan.py.
+
+Source: A. Griewank, A. Walther, Evaluating Derivatives, 2nd edition, 2008, section 3.2 (the adjoint of a sum).
 """
 
 from __future__ import annotations
 
+import operator
 from math import prod
 from typing import TYPE_CHECKING, Any
 
@@ -147,6 +150,8 @@ def reduce(x: Tensor, op: str, dim: Any, keepdim: bool, result: Kind) -> Tensor:
     `op` is 'sum', 'mean', 'prod', 'amax', 'amin', 'max', 'min' (the last two of everything), 'any', 'all',
     'count_nonzero', 'argmax' or 'argmin'.
     """
+    if type(keepdim) is not bool:  # as in x.sum(0, 1), which means x.sum((0, 1))
+        raise TypeError(f"{op}(): argument 'keepdim' must be bool, not {type(keepdim).__name__}; several axes: a tuple")
     if isinstance(dim, list):
         dim = tuple(dim)
     key = (op, x.kind, x.shape, type(dim), dim, keepdim, result)  # the type: 1.0 == 1, and is no axis
@@ -176,8 +181,9 @@ def normalize_axes(dim: Any, dimensions: int) -> Shape:
         return tuple(range(dimensions))
     found = []
     for axis in dim if isinstance(dim, tuple | list) else (dim,):
-        if type(axis) is not int:
+        if isinstance(axis, bool) or not hasattr(axis, "__index__"):
             raise TypeError(f"dim must be an int or a tuple of ints, not {type(axis).__name__}")
+        axis = operator.index(axis)  # of NumPy's integers
         reach = max(dimensions, 1)
         if not -reach <= axis < reach:
             raise IndexError(

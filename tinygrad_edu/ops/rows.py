@@ -1,9 +1,9 @@
 """Softmax, log-sum-exp and cross-entropy: operations on whole rows, with kernels of their own.
 
-    softmax          y = eˣ / Σ eˣ             dx = y (g - Σ g y)
-    log softmax      y = x - log Σ eˣ          dx = g - eʸ Σ g
-    log-sum-exp      y = log Σ eˣ              dx = g eˣ⁻ʸ
-    cross-entropy    loss = -log softmax(x)[t]    dx = g (softmax(x) - onehot(t))
+    softmax          y = eˣ / Σ eˣ                gx = y (g - Σ g y)
+    log softmax      y = x - log Σ eˣ             gx = g - eʸ Σ g
+    log-sum-exp      y = log Σ eˣ                 gx = g eˣ⁻ʸ
+    cross-entropy    loss = -log softmax(x)[t]    gx = g (softmax(x) - onehot(t))
 
 In each the rows are the last axis; another axis is moved there and back. The kernels (tinygrad_kernels/cpu/rows.py)
 subtract the row's maximum first, so that no eˣ overflows.
@@ -18,49 +18,39 @@ from typing import TYPE_CHECKING, Any
 
 from .. import dtypes
 from ..dtypes import float64, int64, kind_of
-from ..graph import Node, changed, freed, mode, share
-from .reduction import normalize_axes
+from ..graph import mode
+from .reduction import SavingNode, normalize_axes
 from .strides import Size
 
 if TYPE_CHECKING:
     from ..tensors import Tensor
 
 
-class RowBackward(Node):
-    """Softmax or log softmax in the graph: keeps its result, and watches it for changes."""
+class RowBackward(SavingNode):
+    """Softmax or log softmax in the graph: keeps its result."""
 
-    __slots__ = ("label", "flat", "shape", "kind", "memory", "version")
+    __slots__ = ("label",)
 
-    def __init__(self, x: Tensor, y: Tensor, label: str) -> None:
-        self.walk = None
-        self.parents, self.label = (x.node,), label
-        self.flat, self.shape, self.kind = y.flat, y.shape, y.kind
-        self.memory = share(y)
-        self.version = self.memory.version
+    def __init__(self, x: Tensor, out: Tensor, label: str) -> None:
+        super().__init__((x.node,), out.detach())
+        self.label = label
 
     def name(self) -> str:
         return self.label
 
-    def release(self) -> None:
-        self.flat = None
-
     def pull(self, g: Tensor, graph: bool) -> tuple[Tensor]:
-        if self.flat is None:
-            raise freed(self)
-        if self.memory.version != self.version:
-            raise changed(f"the result of {self.label}, of shape {list(self.shape)}")
+        (y,) = self.saved()
         log = self.label.startswith("Log")
         if graph:
-            y = Tensor(self.flat, self.shape, self.kind, self)
+            y = self.result(y)
             if log:
                 return (g - y.exp() * g.sum(-1, keepdim=True),)
             return (y * (g - (g * y).sum(-1, keepdim=True)),)
-        rows, columns = rows_of(self.shape)
-        out = Tensor(self.kind.empty(rows * columns), self.shape, self.kind)
-        backend = self.kind.backend
-        kernel = backend.log_softmax_backward if log else backend.softmax_backward
-        kernel(out.flat, g.contiguous().flat, self.flat, rows, columns)
-        return (out,)
+        rows, columns = rows_of(y.shape)
+        gx = Tensor(y.kind.empty(rows * columns), y.shape, y.kind)
+        kernel = y.kind.backend.log_softmax_backward if log else y.kind.backend.softmax_backward
+        kernel(gx.flat, g.contiguous().flat, y.flat, rows, columns)
+        return (gx,)
 
 
 def rows_of(shape: tuple[int, ...]) -> tuple[int, int]:
@@ -88,32 +78,23 @@ def along_rows(x: Tensor, dim: int | None, log: bool) -> Tensor:
     return out
 
 
-class LogsumexpBackward(Node):
+class LogsumexpBackward(SavingNode):
     """log Σ eˣ of the rows of x; `sums` has it in float64, for in float32 large numbers would lose digits."""
 
-    __slots__ = ("x", "version", "sums")
+    __slots__ = ("sums",)
 
     def __init__(self, x: Tensor, sums: Any) -> None:
-        self.walk = None
-        self.parents = (x.node,)
-        self.x: Tensor | None = x
-        self.version, self.sums = share(x).version, sums
-
-    def release(self) -> None:
-        self.x = self.sums = None
+        super().__init__((x.node,), x)
+        self.sums = sums
 
     def pull(self, g: Tensor, graph: bool) -> tuple[Tensor]:
-        x = self.x
-        if x is None:
-            raise freed(self)
-        if share(x).version != self.version:
-            raise changed(f"the input of a logsumexp, of shape {list(x.shape)}")
+        (x,) = self.saved()
         if graph:
             return (g.unsqueeze(-1) * along_rows(x, -1, log=False),)
         rows, columns = rows_of(x.shape)
-        out = Tensor(x.kind.empty(rows * columns), x.shape, x.kind)
-        x.kind.backend.logsumexp_backward(out.flat, g.contiguous().flat, x.flat, self.sums, rows, columns)
-        return (out,)
+        gx = Tensor(x.kind.empty(rows * columns), x.shape, x.kind)
+        x.kind.backend.logsumexp_backward(gx.flat, g.contiguous().flat, x.flat, self.sums, rows, columns)
+        return (gx,)
 
 
 class RowMethods:
@@ -146,30 +127,20 @@ class RowMethods:
         return out.reshape(kept) if keepdim else out
 
 
-class CrossEntropyBackward(Node):
+class CrossEntropyBackward(SavingNode):
     """The losses of the rows of x against class numbers."""
 
-    __slots__ = ("x", "version", "targets", "logsum", "ignore")
+    __slots__ = ("targets", "logsum", "ignore")
 
     def __init__(self, x: Tensor, targets: Any, logsum: Any, ignore: int) -> None:
-        self.walk = None
-        self.parents = (x.node,)
-        self.x: Tensor | None = x
-        self.version = share(x).version
+        super().__init__((x.node,), x)
         self.targets, self.logsum, self.ignore = targets, logsum, ignore
 
     def name(self) -> str:
         return "NllLossBackward0"
 
-    def release(self) -> None:
-        self.x = None
-
     def pull(self, g: Tensor, graph: bool) -> tuple[Tensor]:
-        x = self.x
-        if x is None:
-            raise freed(self)
-        if share(x).version != self.version:
-            raise changed(f"the logits of a cross-entropy, of shape {list(x.shape)}")
+        (x,) = self.saved()
         rows, columns = x.shape
         if graph:
             from ..creation import arange
@@ -178,16 +149,16 @@ class CrossEntropyBackward(Node):
             chosen, counted = arange(columns) == targets, targets != self.ignore
             weights = g.unsqueeze(1) * counted.to_kind(x.kind)
             return ((along_rows(x, 1, log=False) - chosen.to_kind(x.kind)) * weights,)
-        out = Tensor(x.kind.empty(rows * columns), x.shape, x.kind)
-        if g.flat is None and not any(g.region[2]):
+        gx = Tensor(x.kind.empty(rows * columns), x.shape, x.kind)
+        if g.flat is None and not any(g.region[2]):  # the cotangent of a mean: one number that all rows share
             buffer, offset = g.region[:2]
             shared_g = buffer[offset : offset + 1]
         else:
             shared_g = g.contiguous().flat
         x.kind.backend.cross_entropy_backward(
-            out.flat, shared_g, x.flat, self.logsum, self.targets, rows, columns, self.ignore
+            gx.flat, shared_g, x.flat, self.logsum, self.targets, rows, columns, self.ignore
         )
-        return (out,)
+        return (gx,)
 
 
 def cross_entropy_rows(x: Tensor, target: Tensor, ignore_index: int) -> Tensor:

@@ -7,19 +7,19 @@ g from the other end.
 chain instead. A change of x_i reaches y_i, from there y_{i+1} by the factor x_{i+1}, and so on. So what arrives at y_i
 in the end, counting all ways, is a *recurrence* from the end, and no division is needed:
 
-    l_i = g_i + x_{i+1} l_{i+1}           dx_i = l_i y_{i-1}
+    l_i = g_i + x_{i+1} l_{i+1}           gx_i = l_i y_{i-1}
 
 *The recurrence* s_i = a_i s_{i-1} + b_i has, by the same argument, itself as its derivative, in the other direction:
 
-    l_i = g_i + a_{i+1} l_{i+1}           db_i = l_i           da_i = l_i s_{i-1}
+    l_i = g_i + a_{i+1} l_{i+1}           gb_i = l_i           ga_i = l_i s_{i-1}
 
 Nothing else appears, so derivatives of all orders are these two lines (with the roles exchanged for the one that runs
 from the end).
 
 *Product.* The last element of the running product, so: b is 0 but for the last, which is g. In other words
-dx_i = g (x_0 ... x_{i-1}) (x_{i+1} ... x_{n-1}), the product of the others, with zeros among them or not:
+gx_i = g (x_0 ... x_{i-1}) (x_{i+1} ... x_{n-1}), the product of the others, with zeros among them or not:
 
-    x = [2., 0., 3.]      prod 0      dx = [0., 6., 0.]
+    x = [2., 0., 3.]      prod 0      gx = [0., 6., 0.]
 
 Source: G. Blelloch, Prefix sums and their applications, 1990; for the adjoint of a recurrence, A. Griewank, A. Walther,
 Evaluating Derivatives, 2nd edition, 2008, section 3.2.

@@ -246,6 +246,10 @@ class ShapeMethods:
         n = len(self.shape)
         check_axes(n, start_dim, end_dim)
         first, last = start_dim % max(n, 1), end_dim % max(n, 1)
+        if first > last:
+            raise RuntimeError("flatten() has invalid args: start_dim cannot come after end_dim")
+        if n and first == last:
+            return self
         middle = prod(self.shape[first : last + 1])
         return self.reshape(*self.shape[:first], middle, *self.shape[last + 1 :])
 
@@ -311,15 +315,18 @@ class ShapeMethods:
                     f"The expanded size of the tensor ({n}) must match the existing size ({old}). "
                     f"Target sizes: {list(shape)}. Tensor sizes: {list(self.shape)}"
                 )
+        if any(n < 0 for n in shape[:lead]):
+            raise RuntimeError(f"expand: -1 keeps the size of an axis, and a new one has none to keep: {list(shape)}")
         strides = broadcast_strides(self.shape, self.stride(), shape)
         return view_of(self, shape, strides, start(self), "ExpandBackward0", undo_expand, self.shape)
 
-    def squeeze(self: Any, dim: int | None = None) -> Tensor:
-        """Without axes of size 1 (or without this one, if its size is 1)."""
+    def squeeze(self: Any, dim: int | tuple[int, ...] | None = None) -> Tensor:
+        """Without axes of size 1 (or without this one, or these, where their size is 1)."""
         n = max(len(self.shape), 1)
-        if dim is not None:
-            check_axes(n, dim)
-        keep = [s for k, s in enumerate(self.shape) if s != 1 or (dim is not None and k != dim % n)]
+        named = () if dim is None else dim if isinstance(dim, tuple | list) else (dim,)
+        check_axes(n, *named)
+        going = range(n) if dim is None else [axis % n for axis in named]
+        keep = [size for axis, size in enumerate(self.shape) if size != 1 or axis not in going]
         return self.reshape(*keep) if self.shape else self.reshape(())
 
     def unsqueeze(self: Any, dim: int) -> Tensor:

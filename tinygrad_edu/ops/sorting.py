@@ -19,7 +19,7 @@ import operator
 from collections import namedtuple
 from typing import TYPE_CHECKING, Any
 
-from ..dtypes import BOOL, float32, float64, int32, int64, kind_of
+from ..dtypes import BOOL, float32, float64, int32, int64, kind_of, uint8
 from ..graph import Node, mode
 from .advanced import true_places
 from .gathering import axis_of, gather_places
@@ -108,7 +108,7 @@ def median_of_all(x: Tensor) -> Tensor:
     """The median of the flattened x, without axes."""
     n = x.numel()
     if not n:
-        lowest = -(2 ** (8 * x.kind.dtype.itemsize - 1))
+        lowest = 0 if x.kind.dtype is uint8 else -(2 ** (8 * x.kind.dtype.itemsize - 1))
         return scalar(x.kind, float("nan") if x.kind.dtype.is_floating_point else lowest)
     flat = x.detach().reshape(-1)
     value = flat[median_index(flat, 0).item()].clone()
@@ -206,7 +206,7 @@ class SortingMethods:
         >>> tg.tensor([3, 1, 3]).unique(return_counts=True)
         (tensor([1, 3]), tensor([1, 2]))
         """
-        flat = self.detach().reshape(-1)
+        flat = self.detach().contiguous().reshape(-1)
         order = order_of(flat, 0, False)
         kind, backend = order.kind, order.kind.backend
         run = kind.empty(flat.numel())

@@ -2,12 +2,15 @@
 
 *Variance.* The mean of the squared distances from the mean m, with n - correction in place of n:
 
-    var = Σ (x_i - m)² / (n - correction)            dx_i = g 2 (x_i - m) / (n - correction)
+    var = Σ (x_i - m)² / (n - correction)            gx_i = g 2 (x_i - m) / (n - correction)
 
 The short formula Σx²/n - m² is one pass shorter, and subtracts two large numbers that are nearly equal: for numbers
 near 10,000 with a spread of 1, float32 has no digit left. So first the mean, then the squares, which are computed
 inside the sum (codegen_reduction.py). `correction=1` makes up for m being the mean of these very numbers, which are a
 little nearer to it than to the true one (F. Bessel).
+
+The mean is itself rounded, so what is left of the distances from it is added to it. Of equal numbers it is then that
+very number, and their variance 0, not 1e-18, whose root has a slope of a billion.
 
 *At 0.* sqrt has an infinite slope at 0, and the standard deviation of equal numbers, or the norm of zeros, has a kink
 there, like |x|. PyTorch's gradient is 0, and so is ours. Where n - correction is 0 or less, the variance is inf or nan,
@@ -15,7 +18,7 @@ and so is its gradient.
 
 *Norms.* (Σ |x|^p)^(1/p); p = 2 is the length, 1 the sum of the sizes, inf the largest. With n the norm,
 
-    dx = g sign(x) (|x| / n)^(p - 1)                 p = inf: g sign(x), shared out among the largest
+    gx = g sign(x) (|x| / n)^(p - 1)                 p = inf: g sign(x), shared out among the largest
 
 Source: T. Chan, G. Golub, R. LeVeque, Algorithms for computing the sample variance, Am. Statistician 37(3), 1983.
 """
@@ -38,6 +41,7 @@ from .strides import Shape, Size
 if TYPE_CHECKING:
     from ..tensors import Tensor
 
+DISTANCE = trace("distance", lambda x, y: x - y, ("x", "y"))
 SQUARED_DISTANCE = trace("squared_distance", lambda x, y: (x - y) * (x - y), ("x", "y"))
 SQUARE = trace("square", lambda x: x * x, ("x",))
 
@@ -107,6 +111,7 @@ def spread(x: Tensor, name: str, dim: Any, unbiased: Any, keepdim: bool, correct
         )
     with no_grad():
         mean = reduce(x, "mean", axes or None, True, x.kind)
+        mean = mean + compute(DISTANCE, (x.detach(), mean), x.kind, x.kind, kept) / count if count else mean
         squares = compute(SQUARED_DISTANCE, (x.detach(), mean), x.kind, x.kind, kept)
         out = squares / max(0.0, float(count - correction))
         out = out.sqrt() if name.startswith("std") else out

@@ -1,4 +1,12 @@
-"""Optimizers: how parameters follow their gradients downhill. PyTorch's names and arguments."""
+"""Optimizers: how parameters follow their gradients downhill. PyTorch's names and arguments.
+
+rules           the formulas, each traced and printed as one loop
+optimizer       what all share: groups of parameters, state, one kernel for each step and parameter
+optimizers      SGD, Adam, ...: options, and what a rule remembers
+lr_scheduler    learning rates that change while a network is trained
+
+Source: PyTorch documentation, torch.optim.
+"""
 
 from __future__ import annotations
 

@@ -343,7 +343,7 @@ def pow(x: Any, y: Any) -> Any:
 
 
 def where(condition: Any, x: Any, y: Any) -> Any:
-    return (x if condition else y) if type(condition) is bool else condition._where(x, y)
+    return (x if condition else y) if isinstance(condition, bool | float) else condition._where(x, y)
 
 
 BASIC = ("exp", "log", "sin", "cos", "tanh", "sqrt")

@@ -39,9 +39,9 @@ __all__ = [
     "PARALLEL_FROM", "add_at", "allocator", "batched_matmul", "columns", "coordinates", "count_true", "cross_entropy",
     "cross_entropy_backward", "cumprod", "cumsum", "find_overwritten", "find_true", "first_of_rows", "flat",
     "fold_index", "from_numpy", "gather_places", "layer_norm", "layer_norm_backward", "log_softmax",
-    "log_softmax_backward", "logsumexp", "logsumexp_backward", "maker", "mark_runs", "matmul_kernel", "median_rows", "paste",
-    "put", "recurrence", "rows", "runs", "search_rows", "smallest_and_largest", "softmax", "softmax_backward",
-    "sort_rows", "strided", "take", "to_numpy", "triangle",
+    "log_softmax_backward", "logsumexp", "logsumexp_backward", "maker", "mark_runs", "matmul_kernel", "median_rows",
+    "paste", "put", "recurrence", "rows", "runs", "search_rows", "smallest_and_largest", "softmax",
+    "softmax_backward", "sort_rows", "strided", "take", "to_numpy", "triangle",
 ]  # fmt: skip
 
 

@@ -20,7 +20,8 @@ there with a polynomial, *reconstruct* by the same identity.
 
 This file has sin, cos and atan, and gathers the rest, under the names that printed kernels import (NAME_float32,
 NAME_float64): math_exp.py has exp, exp2, expm1, sinh, cosh and tanh; math_log.py log and log1p; math_erf.py erf and
-erfc; math_libm.py those of the C library, one element at a time, for functions that no hot loop needs.
+erfc; math_libm.py those of the C library, one element at a time, for what no hot loop needs (the sine of a large number
+among it).
 
 Four tricks keep the error below two units in the last place (ulp):
 
@@ -47,7 +48,7 @@ Source: W. Cody and W. Waite, Software Manual for the Elementary Functions, 1980
 Functions: Algorithms and Implementation, 3rd edition, 2016.
 """
 
-# ruff: noqa: F401  (its imports are its content)
+# ruff: noqa: F403  (printed kernels import everything from here)
 from __future__ import annotations
 
 import math
@@ -55,68 +56,11 @@ import math
 from numpy import float32, float64, int32, int64
 
 from tinygrad_kernels.cpu.jit import jit
-from tinygrad_kernels.cpu.math_erf import (
-    erf_float32,
-    erf_float64,
-    erfc_float32,
-    erfc_float64,
-)
-from tinygrad_kernels.cpu.math_exp import (
-    ROUND_32,
-    ROUND_64,
-    cosh_float32,
-    cosh_float64,
-    exp2_float32,
-    exp2_float64,
-    exp_float32,
-    exp_float64,
-    expm1_float32,
-    expm1_float64,
-    sinh_float32,
-    sinh_float64,
-    tanh_float32,
-    tanh_float64,
-)
-from tinygrad_kernels.cpu.math_libm import (
-    abs_float32,
-    abs_float64,
-    acos_float32,
-    acos_float64,
-    acosh_float32,
-    acosh_float64,
-    asin_float32,
-    asin_float64,
-    asinh_float32,
-    asinh_float64,
-    atan2_float32,
-    atan2_float64,
-    atanh_float32,
-    atanh_float64,
-    ceil_float32,
-    ceil_float64,
-    copysign_float32,
-    copysign_float64,
-    floor_float32,
-    floor_float64,
-    fmod_float32,
-    fmod_float64,
-    log2_float32,
-    log2_float64,
-    log10_float32,
-    log10_float64,
-    rint_float32,
-    rint_float64,
-    tan_float32,
-    tan_float64,
-    trunc_float32,
-    trunc_float64,
-)
-from tinygrad_kernels.cpu.math_log import (
-    log1p_float32,
-    log1p_float64,
-    log_float32,
-    log_float64,
-)
+from tinygrad_kernels.cpu.math_erf import *
+from tinygrad_kernels.cpu.math_exp import *
+from tinygrad_kernels.cpu.math_exp import ROUND_32, ROUND_64
+from tinygrad_kernels.cpu.math_libm import *
+from tinygrad_kernels.cpu.math_log import *
 
 SIN_LIMIT = {"float32": 8192.0, "float64": 1048576.0}  # sin_* and cos_* need |x| below this; sin_*_any do not
 
@@ -207,30 +151,6 @@ def cos_float64(x):
     return int64(_sin_core_float64(abs(x), 1)).view(float64)
 
 
-@jit(inline=True)
-def sin_float32_any(x):
-    """sin x for every x, one element at a time."""
-    return float32(math.sin(float64(x)))
-
-
-@jit(inline=True)
-def cos_float32_any(x):
-    """cos x for every x, one element at a time."""
-    return float32(math.cos(float64(x)))
-
-
-@jit(inline=True)
-def sin_float64_any(x):
-    """sin x for every x, one element at a time."""
-    return math.sin(x)
-
-
-@jit(inline=True)
-def cos_float64_any(x):
-    """cos x for every x, one element at a time."""
-    return math.cos(x)
-
-
 # atan: of a > 1 it is π/2 - atan(1/a), so a polynomial on [0, 1] is enough.
 
 
@@ -285,19 +205,3 @@ def atan_float64(x):
     y = t + t * (z * p)
     y = math.pi / 2 + (y + 6.123233995736766e-17) if steep else y
     return math.copysign(y, x)
-
-
-# pow: the C library's, whose many special cases (0 to a negative power, negative to a whole one) are IEEE
-# 754's.
-
-
-@jit(inline=True)
-def pow_float32(x, y):
-    """x to the power y, rounded from float64."""
-    return float32(math.pow(float64(x), float64(y)))
-
-
-@jit(inline=True)
-def pow_float64(x, y):
-    """x to the power y."""
-    return math.pow(x, y)

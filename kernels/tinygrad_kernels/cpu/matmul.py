@@ -256,29 +256,23 @@ def matmul_kernel(
 @jit
 def _whole(out, a, b, sizes):
     m, n, k = sizes[0], sizes[1], sizes[2]
-    a_at, a_row, a_col, b_at, b_row, b_col = sizes[3], sizes[4], sizes[5], sizes[6], sizes[7], sizes[8]
-    naive(out, 0, a, a_at, a_row, a_col, b, b_at, b_row, b_col, m, n, k)
+    naive(out, 0, a, sizes[3], sizes[4], sizes[5], b, sizes[6], sizes[7], sizes[8], m, n, k)
 
 
 @jit
 def _times_column(out, a, b, sizes):
-    m, n, k = sizes[0], sizes[1], sizes[2]
-    a_at, a_row, a_col, b_at, b_row, b_col = sizes[3], sizes[4], sizes[5], sizes[6], sizes[7], sizes[8]
-    _matrix_vector(out, a, a_at, a_row, a_col, b, b_at, b_row, m, k)
+    _matrix_vector(out, a, sizes[3], sizes[4], sizes[5], b, sizes[6], sizes[7], sizes[0], sizes[2])
 
 
 @jit
 def _row_times(out, a, b, sizes):
-    m, n, k = sizes[0], sizes[1], sizes[2]
-    a_at, a_row, a_col, b_at, b_row, b_col = sizes[3], sizes[4], sizes[5], sizes[6], sizes[7], sizes[8]
-    _matrix_vector(out, b, b_at, b_col, b_row, a, a_at, a_col, n, k)
+    _matrix_vector(out, b, sizes[6], sizes[8], sizes[7], a, sizes[3], sizes[5], sizes[1], sizes[2])
 
 
 @jit
 def _small(out, a, b, sizes):
     m, n, k = sizes[0], sizes[1], sizes[2]
-    a_at, a_row, a_col, b_at, b_row, b_col = sizes[3], sizes[4], sizes[5], sizes[6], sizes[7], sizes[8]
-    _multiply(out, 0, n, a, a_at, a_row, a_col, b, b_at, b_row, b_col, m, n, k)
+    _multiply(out, 0, n, a, sizes[3], sizes[4], sizes[5], b, sizes[6], sizes[7], sizes[8], m, n, k)
 
 
 def _large(out: np.ndarray, a: np.ndarray, b: np.ndarray, sizes: np.ndarray) -> None:

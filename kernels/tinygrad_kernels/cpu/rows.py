@@ -44,6 +44,7 @@ from numpy import float32, float64, int32, int64, ndarray
 
 from tinygrad_kernels.cpu.jit import jit
 from tinygrad_kernels.cpu.math import exp_float32, exp_float64, log_float64
+from tinygrad_kernels.cpu.reduction import flip_float32, flip_float64
 from tinygrad_kernels.cpu.threads import PARALLEL_FROM, parallel
 
 BLOCK = 1024  # elements summed at once: rounding errors grow with cols / BLOCK, not with cols
@@ -86,17 +87,15 @@ def _choose_exp(x):
 
 @jit
 def _maximum_float32(x):
-    """The largest element; nan if there is one.
+    """The largest element, by the integers that sort as floats do (reduction.py): only those vectorise.
 
-    A maximum of floats does not vectorise (nan and -0.0 forbid another order), a maximum of integers does.
-    The bits of a float order like an integer once those below the sign are flipped in negative numbers.
+    nan is above all, but for one with a negative sign: no matter, since it makes the sum nan anyway.
     """
     bits = x.view(int32)
     top = int32(-2139095041)  # -inf in this order
     for j in range(bits.size):
-        b = bits[j]
-        top = max(top, int32(b ^ ((b >> int32(31)) & int32(0x7FFFFFFF))))
-    return int32(top ^ ((top >> int32(31)) & int32(0x7FFFFFFF))).view(float32)
+        top = max(top, flip_float32(bits[j]))
+    return int32(flip_float32(top)).view(float32)
 
 
 @jit
@@ -105,9 +104,8 @@ def _maximum_float64(x):
     bits = x.view(int64)
     top = -9218868437227405313
     for j in range(bits.size):
-        b = bits[j]
-        top = max(top, b ^ ((b >> 63) & 0x7FFFFFFFFFFFFFFF))
-    return int64(top ^ ((top >> 63) & 0x7FFFFFFFFFFFFFFF)).view(float64)
+        top = max(top, flip_float64(bits[j]))
+    return int64(flip_float64(top)).view(float64)
 
 
 def _maximum(x: Any) -> Any:

@@ -25,6 +25,7 @@ Source: G. Blelloch, Prefix sums and their applications, 1990 (section 1.4: recu
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import numba
@@ -37,7 +38,7 @@ TASK = 16  # lines that one thread takes at a time: neighbours, which share cach
 
 
 @jit
-def sum_lines(out, x, n, after, reverse, zero, first, last):
+def sum_lines(first, last, out, n, x, after, reverse, zero):
     """Lines `first` to `last`. `zero` is 0.0 or 0, and with it the type of the totals."""
     step = -after if reverse else after
     for line in range(first, last):
@@ -51,7 +52,7 @@ def sum_lines(out, x, n, after, reverse, zero, first, last):
 
 
 @jit
-def product_lines(out, x, n, after, one, first, last):
+def product_lines(first, last, out, n, x, after, one):
     for line in range(first, last):
         at = line // after * n * after + line % after
         total = one
@@ -62,7 +63,7 @@ def product_lines(out, x, n, after, one, first, last):
 
 
 @jit
-def recurrence_lines(out, a, b, n, after, reverse, first, last):
+def recurrence_lines(first, last, out, n, a, b, after, reverse):
     step = -after if reverse else after
     ahead = after if reverse else 0  # a_{i+1} on the way back
     for line in range(first, last):
@@ -75,44 +76,32 @@ def recurrence_lines(out, a, b, n, after, reverse, first, last):
             at += step
 
 
-@jit
-def sum_serial(out, x, n, after, reverse, zero):
-    sum_lines(out, x, n, after, reverse, zero, 0, out.size // max(n, 1))
+def over_lines(lines_kernel: Any) -> Callable[..., None]:
+    """The function (out, n, *arguments) that calls lines_kernel(first, last, out, n, *arguments) for all lines of n.
+
+    Small arrays in one go, large ones in tasks that the threads share out. (A closure, as in rows.py.)
+    """
+
+    @jit
+    def serial(out, n, *arguments):
+        lines_kernel(0, out.size // max(n, 1), out, n, *arguments)
+
+    @jit(parallel=True)
+    def shared(out, n, *arguments):
+        lines = out.size // max(n, 1)
+        for task in numba.prange((lines + TASK - 1) // TASK):
+            lines_kernel(task * TASK, min((task + 1) * TASK, lines), out, n, *arguments)
+
+    large = parallel(shared, serial)
+
+    def call(out: Any, n: int, *arguments: Any) -> None:
+        many = out.size >= PARALLEL_FROM and out.size // n > TASK
+        (large if many else serial)(out, n, *arguments)
+
+    return call
 
 
-@jit(parallel=True)
-def sum_parallel(out, x, n, after, reverse, zero):
-    lines = out.size // max(n, 1)
-    for task in numba.prange((lines + TASK - 1) // TASK):
-        sum_lines(out, x, n, after, reverse, zero, task * TASK, min((task + 1) * TASK, lines))
-
-
-@jit
-def product_serial(out, x, n, after, one):
-    product_lines(out, x, n, after, one, 0, out.size // max(n, 1))
-
-
-@jit(parallel=True)
-def product_parallel(out, x, n, after, one):
-    lines = out.size // max(n, 1)
-    for task in numba.prange((lines + TASK - 1) // TASK):
-        product_lines(out, x, n, after, one, task * TASK, min((task + 1) * TASK, lines))
-
-
-@jit
-def recurrence_serial(out, a, b, n, after, reverse):
-    recurrence_lines(out, a, b, n, after, reverse, 0, out.size // max(n, 1))
-
-
-@jit(parallel=True)
-def recurrence_parallel(out, a, b, n, after, reverse):
-    lines = out.size // max(n, 1)
-    for task in numba.prange((lines + TASK - 1) // TASK):
-        recurrence_lines(out, a, b, n, after, reverse, task * TASK, min((task + 1) * TASK, lines))
-
-
-_sum, _product = parallel(sum_parallel, sum_serial), parallel(product_parallel, product_serial)
-_recurrence = parallel(recurrence_parallel, recurrence_serial)
+_sums, _products, _recurrence = over_lines(sum_lines), over_lines(product_lines), over_lines(recurrence_lines)
 
 
 def cumsum(out: Any, x: Any, n: int, after: int, reverse: bool) -> None:
@@ -127,19 +116,15 @@ def cumsum(out: Any, x: Any, n: int, after: int, reverse: bool) -> None:
     array([ 1.,  3.,  6.,  4.,  9., 15.])
     """
     zero = 0.0 if x.dtype.kind == "f" else 0
-    (_sum if _many_lines(out.size, n) else sum_serial)(out, x, n, after, reverse, zero)
+    _sums(out, n, x, after, reverse, zero)
 
 
 def cumprod(out: Any, x: Any, n: int, after: int) -> None:
     """out = the products of x up to and with each element; in float64 or int64 until they are stored."""
     one = 1.0 if x.dtype.kind == "f" else 1
-    (_product if _many_lines(out.size, n) else product_serial)(out, x, n, after, one)
+    _products(out, n, x, after, one)
 
 
 def recurrence(out: Any, a: Any, b: Any, n: int, after: int, reverse: bool) -> None:
     """out_i = a_i out_{i-1} + b_i; with `reverse`, out_i = a_{i+1} out_{i+1} + b_i. Floats."""
-    (_recurrence if _many_lines(out.size, n) else recurrence_serial)(out, a, b, n, after, reverse)
-
-
-def _many_lines(size: int, n: int) -> bool:
-    return size >= PARALLEL_FROM and size // n > TASK
+    _recurrence(out, n, a, b, after, reverse)

@@ -1,15 +1,19 @@
 """Layers, activations and losses as functions of tensors. PyTorch's names and arguments.
 
+A module (`nn.Linear`) keeps parameters and calls a function (`F.linear`), which keeps nothing.
+
 layers            linear, layer_norm, dropout, embedding, softmax, log_softmax
-activations       relu, gelu, silu, ...
+activations       relu, gelu, silu, ...                              ops/activations.py
 losses            of numbers against numbers: mse_loss, binary_cross_entropy_with_logits, ...
 classification    of scores against class numbers: nll_loss, cross_entropy
+
+Source: PyTorch documentation, torch.nn.functional.
 """
 
 from __future__ import annotations
 
-from ...ops.norm import layer_norm
-from .activations import (
+from ...functions import sigmoid, tanh
+from ...ops.activations import (
     celu,
     elu,
     gelu,
@@ -22,13 +26,12 @@ from .activations import (
     relu,
     relu6,
     selu,
-    sigmoid,
     silu,
     softplus,
     softsign,
-    tanh,
     tanhshrink,
 )
+from ...ops.norm import layer_norm
 from .classification import cross_entropy, nll_loss
 from .layers import dropout, embedding, linear, log_softmax, softmax, softmin
 from .losses import (

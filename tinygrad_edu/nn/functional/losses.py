@@ -9,8 +9,9 @@
 The formulas are in the calculus (losses.py there), so that forward and backward are one loop each. A loss
 differentiates *both* its operands, whichever of them is the prediction.
 
-Every function takes `reduction`: 'mean', 'sum', or 'none' for the losses of the elements. (`size_average` and `reduce`
-are how PyTorch said that until 2018; they still work, with a warning.)
+input, target (*) -> (), or (*) with reduction='none'. Every function takes `reduction`: 'mean', 'sum', or 'none' for
+the losses of the elements; ValueError for another. (`size_average` and `reduce` are how PyTorch said that until 2018;
+they still work, with a warning.)
 
 Source: PyTorch documentation, torch.nn.functional, "Loss functions".
 """
@@ -290,4 +291,7 @@ def margin_ranking_loss(
 ) -> Tensor:
     """max(0, margin - t (x₁ - x₂)): t = 1 asks for x₁ above x₂, -1 for the reverse."""
     reduction = legacy_reduction(size_average, reduce, reduction)
+    if not len(input1.shape) == len(input2.shape) == len(target.shape):
+        shapes = ", ".join(str(list(x.shape)) for x in (input1, input2, target))
+        raise RuntimeError(f"margin_ranking_loss: all tensors should have the same dimension, got {shapes}")
     return reduced((margin - target * (input1 - input2)).relu(), reduction)
