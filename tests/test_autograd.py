@@ -312,3 +312,41 @@ def test_the_checker_takes_several_results_views_and_0d_inputs():
     base = leaf(np.arange(6.0).reshape(2, 3))
     view = base.detach().t().requires_grad_()
     assert gradcheck(lambda x: x * x, view) and gradgradcheck(lambda x: x * x * x, view)
+
+
+@pytest.mark.parametrize("exponent", [-2, -1, -0.5, 0, 1, 1.5, 2, 2.5, 3, 4])
+def test_second_derivative_of_a_power(exponent):
+    x = tg.tensor([0.5, 2.0], dtype=tg.float64, requires_grad=True)
+    (first,) = grad((x**exponent).sum(), x, create_graph=True)
+    (second,) = grad(first.sum(), x)
+    expected = exponent * (exponent - 1) * np.array([0.5, 2.0]) ** (exponent - 2)
+    np.testing.assert_allclose(second.numpy(), expected, rtol=1e-12)
+
+
+def test_materialize_grads_gives_zeros_for_an_unused_input():
+    x, unused = tg.ones(2, requires_grad=True), tg.ones(3, requires_grad=True)
+    used, zeros = grad((2 * x).sum(), (x, unused), materialize_grads=True)
+    assert used.tolist() == [2, 2] and zeros.tolist() == [0, 0, 0]
+
+
+def test_an_assigned_gradient_has_the_dtype_of_its_tensor():
+    x = tg.ones(2, requires_grad=True)
+    with pytest.raises(RuntimeError, match="float64"):
+        x.grad = tg.ones(2, dtype=tg.float64)
+
+
+def test_grad_does_not_walk_branches_that_lead_to_no_input():
+    a, b = tg.ones(2, requires_grad=True), tg.ones(2, requires_grad=True)
+    freed = b * b
+    freed.sum().backward()
+    calls = []
+    other = b * 3.0
+    other.register_hook(calls.append)
+    (g,) = tg.autograd.grad((a * 2.0).sum() + freed.sum() + other.sum(), a)
+    assert g.tolist() == [2.0, 2.0] and calls == []
+
+
+def test_a_gradient_with_a_graph_through_operands_of_another_dtype():
+    c = tg.tensor([2.0, 3.0], requires_grad=True)
+    (g,) = tg.autograd.grad((tg.tensor([5, 7]) % c).sum(), c, create_graph=True)
+    assert g.tolist() == [-2.0, -2.0]

@@ -174,3 +174,37 @@ def test_a_numpy_array_as_operand_is_refused_with_the_fix():
     for bad in (lambda: tg.ones(2) + np.ones(2), lambda: np.ones(2) + tg.ones(2)):
         with pytest.raises(TypeError):
             bad()
+
+
+def test_numpys_numbers_are_numbers():
+    x = tg.tensor([1.0, 4.0])
+    results = [
+        x ** np.float64(0.5),
+        x + np.float32(1.0),
+        np.float32(2.0) * x,
+        x.pow(np.int64(2)),
+        x.clone().add_(np.float32(1)),
+    ]
+    assert all(type(y) is tg.Tensor and y.dtype is tg.float32 for y in results)
+    assert [y.tolist() for y in results] == [[1.0, 2.0], [2.0, 5.0], [2.0, 8.0], [1.0, 16.0], [2.0, 5.0]]
+
+
+def test_whole_numbers_have_no_negative_powers():
+    for change in (lambda x: x**-1, lambda x: x.pow(-1), lambda x: x.pow_(-1)):
+        with pytest.raises(RuntimeError, match="negative integer powers"):
+            change(tg.tensor([2, 3]))
+
+
+@pytest.mark.parametrize("name", ["float16", "bfloat16", "half", "complex64", "complex128"])
+def test_dtypes_without_kernels_are_names_that_say_so(name):
+    dtype = getattr(tg, name)
+    assert repr(dtype).startswith("torch.")
+    for use in (lambda: tg.zeros(2, dtype=dtype), lambda: tg.ones(2).to(dtype), lambda: tg.ones(2).sum(dtype=dtype)):
+        with pytest.raises(TypeError, match="name only.*Use"):
+            use()
+
+
+def test_where_of_a_condition_alone_is_where_it_holds():
+    assert [i.tolist() for i in tg.where(tg.tensor([[True, False], [False, True]]))] == [[0, 1], [0, 1]]
+    with pytest.raises(TypeError, match="two operands"):
+        tg.where(tg.tensor([True]), 1.0)

@@ -235,3 +235,15 @@ def test_losses_of_classes_and_of_variances_as_modules(torch):
     x, t = tg.tensor(A), tg.tensor(B)
     assert nn.GaussianNLLLoss()(x, t, t).item() == F.gaussian_nll_loss(x, t, t).item()
     assert nn.MarginRankingLoss(0.1)(x, t, t).item() == F.margin_ranking_loss(x, t, t, 0.1).item()
+
+
+def test_cross_entropy_of_ignored_rows_only_is_nan_with_gradient_0():
+    x = tg.ones(2, 3, requires_grad=True)
+    loss = F.cross_entropy(x, tg.tensor([-100, -100]))
+    loss.backward()
+    assert np.isnan(loss.item()) and x.grad.tolist() == [[0] * 3] * 2
+
+
+def test_margin_ranking_loss_does_not_broadcast_over_dimensions():
+    with pytest.raises(RuntimeError, match="same dimension"):
+        F.margin_ranking_loss(tg.ones(4, 3), tg.ones(4, 3), tg.ones(3))

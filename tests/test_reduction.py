@@ -150,3 +150,19 @@ def test_gradients_of_broadcast_operands_in_large_arrays():
         gone = tuple(k for k in range(2) if k not in kept)
         np.testing.assert_allclose(y.grad.numpy().reshape(-1), (a * a).sum(gone).reshape(-1), rtol=1e-12)
         np.testing.assert_allclose(x.grad.numpy(), np.broadcast_to(2 * a * b, a.shape), rtol=1e-12)
+
+
+@pytest.mark.parametrize("name", ["sum", "mean", "amax", "any", "argmin", "prod"])
+def test_keepdim_is_a_bool_and_no_second_axis(name):
+    x = tg.ones(2, 3)
+    getattr(x, name)(0, True)  # an equal key: the plan that is kept must not answer for 1
+    with pytest.raises(TypeError, match="keepdim"):
+        getattr(x, name)(0, 1)
+
+
+def test_an_axis_may_be_an_integer_of_numpy():
+    x = tg.tensor([[1.0, 2.0], [3.0, 4.0]])
+    assert x.sum(np.int64(0)).tolist() == [4, 6] and x.max(np.int64(1)).values.tolist() == [2, 4]
+    for no_axis in (1.0, True, "0"):
+        with pytest.raises(TypeError):
+            x.sum(no_axis)

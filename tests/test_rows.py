@@ -227,3 +227,11 @@ def test_logsumexp_of_large_float32_numbers_keeps_the_digits_of_its_gradient():
     x.logsumexp(0).backward()
     y = np.exp([0.0, 1.0, 2.0]) / np.exp([0.0, 1.0, 2.0]).sum()
     np.testing.assert_allclose(x.grad.numpy(), y, rtol=1e-6)
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+@pytest.mark.parametrize("others", [[], [-np.inf], [np.inf], [1.0]])
+def test_logsumexp_of_a_nan_with_a_negative_sign_is_nan(others, dtype):
+    """0 / 0 gives one on common processors, and in the order of the bits it is below -inf."""
+    x = np.array([*others, np.copysign(np.nan, -1.0)], dtype=dtype)
+    assert np.isnan(tg.from_numpy(x).logsumexp(0).item())

@@ -241,3 +241,13 @@ def test_both_sorts_of_the_kernel_agree():
     kernels.radix_sort(by_radix, other, np.empty_like(keys), np.empty_like(other), np.empty((4, 256), np.int64))
     np.testing.assert_array_equal(order, other)
     np.testing.assert_array_equal(order, np.argsort(keys, kind="stable"))
+
+
+def test_unique_of_a_strided_tensor():
+    assert tg.tensor([3, 9, 1, 9, 3, 9])[::2].unique().tolist() == [1, 3]
+    assert tg.tensor([2.0]).expand(4).unique(return_counts=True)[1].tolist() == [4]
+
+
+@pytest.mark.parametrize(("dtype", "lowest"), [(tg.uint8, 0), (tg.int8, -128), (tg.int32, -(2**31))])
+def test_median_of_no_integers_is_the_lowest_one(dtype, lowest):
+    assert tg.zeros(0, dtype=dtype).median().item() == lowest

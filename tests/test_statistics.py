@@ -129,3 +129,14 @@ def test_integers_have_none():
     assert tg.tensor([3, 4]).norm(dtype=tg.float64).item() == 5.0
     with pytest.raises(RuntimeError, match="does not have an identity"):
         tg.zeros(0).norm(math.inf)
+
+
+@pytest.mark.parametrize("dtype", [tg.float32, tg.float64])
+@pytest.mark.parametrize("count", [2, 3, 7, 33, 1000])
+def test_equal_numbers_have_a_spread_and_a_gradient_of_exactly_0(count, dtype):
+    """The mean of n times 0.1 is not 0.1 when it is rounded; PyTorch's running mean is."""
+    x = tg.full((count, 4), 0.1, dtype=dtype) * tg.tensor([1.0, -3.0, 7.7, 1e5])
+    x.requires_grad_()
+    std = x.std(0)
+    std.sum().backward()
+    assert std.tolist() == [0.0] * 4 and not x.grad.any()

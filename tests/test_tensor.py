@@ -525,3 +525,25 @@ def test_device_and_dtype_are_printed_as_pytorchs(torch):
     assert repr(tg.float32) == repr(torch.float32) and repr(tg.ones(1).device) == repr(torch.ones(1).device)
     assert tg.device("cpu") == tg.ones(1).device and str(tg.device("cuda:1")) == "cuda:1"
     assert pickle.loads(pickle.dumps(tg.float64)) is tg.float64
+
+
+def test_squeeze_takes_several_axes():
+    x = tg.zeros(1, 2, 1, 1)
+    assert x.squeeze((0, -1)).shape == (2, 1) and x.squeeze((0, 1)).shape == (2, 1, 1)
+
+
+def test_flatten_refuses_axes_in_the_wrong_order_and_leaves_one_axis_as_it_is():
+    x = tg.zeros(2, 3)
+    assert x.flatten(1) is x
+    with pytest.raises(RuntimeError, match="start_dim cannot come after end_dim"):
+        x.flatten(1, 0)
+
+
+def test_expand_has_no_size_to_keep_for_a_new_axis():
+    with pytest.raises(RuntimeError, match="-1"):
+        tg.zeros(2, 3).expand(-1, 2, 3)
+
+
+def test_the_types_of_python_are_dtypes():
+    for python, dtype in ((bool, tg.bool), (int, tg.int64), (float, tg.float64)):
+        assert tg.zeros(2, dtype=python).dtype is dtype and tg.ones(2).to(python).dtype is dtype

@@ -4,12 +4,23 @@ Those that belong to one topic stand there (search the tests for "Trap:"); here 
 """
 
 import ast
+import functools
+import importlib
+import inspect
 import math
 import pathlib
+import pkgutil
 import tomllib
 
 import numpy as np
 import pytest
+import tinygrad_kernels
+from numba.core.dispatcher import Dispatcher
+from tinygrad_kernels.calculus import OPERATIONS
+from tinygrad_kernels.codegen import Signature
+from tinygrad_kernels.codegen_reduction import print_reduction
+from tinygrad_kernels.cpu.jit import KernelCache
+from tinygrad_kernels.expr import forward_formula
 
 import tinygrad_edu as tg
 from tinygrad_edu import Value
@@ -32,18 +43,26 @@ TRAPS = [  # (a part of the docstring that a test must have)
     "`is_contiguous` wrong for size-1 axes", "a zeroed last element passes", "an all-ones cotangent",
     "plain `fastmath=True`",
     "Numba's default `error_model`", "a reduction that returns block partials", "pinned numba/numpy versions",
+    "ties in max counted for each", "`max` drops the graph", "prod with a zero", "norm at 0", "std at 0",
+    "through Python scalars or 0-d arrays", "`reassoc` around a primitive", "damaged files in Numba's cache",
+    "closures over jitted functions", "where nothing is parallel", "`+=` on array elements inside `prange`",
+    "the workqueue threading layer", "fork() after OpenMP started",
 ]  # fmt: skip
 
 
-@pytest.mark.parametrize("trap", TRAPS)
-def test_every_trap_is_named_in_a_docstring_of_a_test(trap):
-    docstrings = [
+@functools.cache
+def docstrings():
+    return [
         " ".join((ast.get_docstring(node) or "").split())
         for path in pathlib.Path(__file__).parent.glob("test_*.py")
         for node in ast.walk(ast.parse(path.read_text()))
         if isinstance(node, ast.FunctionDef) and node.name.startswith("test_")
     ]
-    assert any("Trap" in text and trap in text for text in docstrings), f"no test is about the trap '{trap}'"
+
+
+@pytest.mark.parametrize("trap", TRAPS)
+def test_every_trap_is_named_in_a_docstring_of_a_test(trap):
+    assert any("Trap" in text and trap in text for text in docstrings()), f"no test is about the trap '{trap}'"
 
 
 @pytest.mark.parametrize("dtype", [tg.float32, tg.float64])
@@ -168,6 +187,60 @@ def test_a_nan_is_a_nan_in_every_kernel():
         assert math.isnan(x.sum().item()) and math.isnan((x * 0.0).mean().item())
 
 
+REORDERED = {  # functions that do nothing but accumulate
+    "_matrix_vector", "_mean", "_variance", "_sums", "_exp_block", "_sum_exp_block", "_sum_block", "_dot_block",
+}  # fmt: skip
+
+
+def jitted_functions():
+    for info in pkgutil.walk_packages(tinygrad_kernels.__path__, "tinygrad_kernels."):
+        for value in vars(importlib.import_module(info.name)).values():
+            if isinstance(value, Dispatcher) and value.__module__ == info.name:
+                yield value
+
+
+def test_every_kernel_has_the_flags_that_it_needs_and_no_more():
+    """Traps: plain `fastmath=True`; `reassoc` around a primitive; `parallel=True` where nothing is parallel."""
+    reordered = set()
+    for kernel in jitted_functions():
+        options, name = kernel.targetoptions, kernel.__name__
+        assert options["error_model"] == "numpy" and options["fastmath"] - {"reassoc"} == {"contract"}, name
+        assert options["parallel"] == ("prange(" in inspect.getsource(kernel.py_func)), name
+        if "reassoc" in options["fastmath"]:
+            reordered.add(name)
+    assert reordered == REORDERED
+
+
+def test_every_kernel_is_kept_in_the_cache_that_is_tested():
+    """Trap: damaged files in Numba's cache. Ours is tested with damage and with several processes in test_cache.py."""
+    kept = [type(kernel._cache) for kernel in jitted_functions()]
+    assert set(kept) == {KernelCache} and len(kept) > 100
+
+
+def test_a_printed_loop_that_may_be_reordered_only_multiplies():
+    """Trap: `reassoc` around a primitive: what is more than a product has a function with flags of its own."""
+    for operation in OPERATIONS.values():
+        formula = forward_formula(operation)
+        signature = Signature(["float32"] * operation.arity, ["flat"] * operation.arity, "float32")
+        for node in ast.walk(ast.parse(print_reduction(formula, signature, columns=False))):
+            if isinstance(node, ast.FunctionDef) and "accumulate" in ast.unparse(node.decorator_list):
+                inside = [part for statement in node.body for part in ast.walk(statement)]
+                called = {ast.unparse(call.func) for call in inside if isinstance(call, ast.Call)}
+                assert called <= {"term", "range", "float32", "float64"}, (operation.name, called)
+
+
+def test_nothing_is_added_to_an_element_inside_a_prange():
+    """Trap: `+=` on array elements inside `prange`: races that Numba does not detect."""
+    loops = 0
+    for path in pathlib.Path(tinygrad_kernels.__path__[0]).rglob("*.py"):
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            if isinstance(node, ast.For) and "prange" in ast.unparse(node.iter):
+                loops += 1
+                changes = [n for n in ast.walk(node) if isinstance(n, ast.AugAssign)]
+                assert not [n for n in changes if isinstance(n.target, ast.Subscript)], (path.name, node.lineno)
+    assert loops > 5
+
+
 def test_division_by_zero_is_ieees():
     """Trap: Numba's default `error_model`: 1/0 raises ZeroDivisionError inside a kernel."""
     x, zero = tg.tensor([1.0, -1.0, 0.0]), tg.zeros(3)
@@ -200,3 +273,86 @@ def test_versions_are_ranges():
     assert {n.partition(">=")[0] for n in needed} == {"numpy", "numba"} and not any(
         "==" in n or "<" in n for n in needed
     )
+
+
+def test_a_sum_into_a_borrowed_cotangent_would_reach_its_other_holder():
+    """Trap: aliasing (DeZero): addition hands one cotangent to both operands; summing into it changes the other's."""
+    for last in (lambda a, c: c + a * 10.0, lambda a, c: a * 10.0 + c):  # what reaches a first differs
+        x, w = tg.tensor([1.0, 2.0], requires_grad=True), tg.tensor([3.0, 4.0], requires_grad=True)
+        a, b = x * 1.0, w * 1.0
+        c = a + b  # a and b get one and the same cotangent
+        cotangent = tg.ones(2)
+        last(a, c).backward(cotangent)
+        assert (x.grad.tolist(), w.grad.tolist(), cotangent.tolist()) == ([11.0, 11.0], [1.0, 1.0], [1.0, 1.0])
+
+
+def test_a_broadcast_gradient_is_summed_over_the_axis_that_was_stretched():
+    """Shapes of broadcast gradients: all axes have the same length, so a sum over a wrong one has the right shape."""
+    weights = np.arange(8.0).reshape(2, 2, 2)
+    for shape, axes in [((2, 1), (0, 2)), ((1, 2), (0, 1)), ((2,), (0, 1)), ((1, 1, 2), (0, 1)), ((2, 1, 1), (1, 2))]:
+        x = tg.zeros(shape, dtype=tg.float64, requires_grad=True)
+        (x + tg.zeros(2, 2, 2, dtype=tg.float64)).backward(tg.tensor(weights))
+        np.testing.assert_array_equal(x.grad.numpy(), weights.sum(axes).reshape(shape))
+
+
+def test_ties_share_or_one_takes_all():
+    """Trap: ties in max counted for each (DeZero, minitorch): [1, 1, 0] instead of a split or a single pick."""
+    for function, expected in [
+        (lambda x: x.max(), [0.0, 3.0, 3.0]),
+        (lambda x: x.amax(0), [0.0, 3.0, 3.0]),
+        (lambda x: x.max(0).values, [0.0, 6.0, 0.0]),
+        (lambda x: x.maximum(tg.tensor([0.0, 5.0, 9.0])).sum(), [6.0, 3.0, 0.0]),
+        (lambda x: (x - 5.0).relu().sum(), [0.0, 0.0, 0.0]),
+    ]:
+        x = tg.tensor([3.0, 5.0, 5.0], requires_grad=True)
+        (function(x) * 6.0).backward()
+        assert x.grad.tolist() == expected
+
+
+def test_elements_that_were_replaced_get_no_gradient():
+    """Trap: editing data after it was saved: the gradient of y[1:] goes to w and to the old y[1:], once."""
+    x, w = tg.tensor([1.0, 2.0, 3.0], requires_grad=True), tg.tensor(10.0, requires_grad=True)
+    y = x * 2.0
+    y[1:].mul_(w)
+    y[:1].fill_(7.0)
+    (y * tg.tensor([1.0, 10.0, 100.0])).sum().backward()
+    assert (x.grad.tolist(), w.grad.item()) == ([0.0, 200.0, 2000.0], 640.0)
+
+
+def test_a_view_knows_what_was_done_to_its_base():
+    """Trap: editing data after it was saved: a view made before the change has the gradient of what it shows."""
+    x, w = tg.tensor([1.0, 2.0, 3.0], requires_grad=True), tg.tensor(10.0, requires_grad=True)
+    y = x * 2.0
+    view = y[1:]
+    y.mul_(w)
+    view.sum().backward()
+    assert (view.tolist(), x.grad.tolist()) == ([40.0, 60.0], [0.0, 20.0, 20.0])
+    assert w.grad.item() == 10.0
+
+
+CHANGES = {
+    "number": lambda w: w.add_(1.0), "tensor": lambda w: w.mul_(tg.full((2, 2), 2.0)), "unary": lambda w: w.exp_(),
+    "broadcast": lambda w: w.mul_(tg.full((2,), 2.0)), "strided": lambda w: w.t().add_(1.0),
+    "fill": lambda w: w.fill_(3), "copy": lambda w: w.copy_(tg.ones(2)), "zero": lambda w: w.zero_(),
+    "element": lambda w: w.__setitem__((0, 1), 5.0), "places": lambda w: w.__setitem__(tg.tensor([0]), 5.0),
+    "part": lambda w: w[0].sub_(1.0),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("change", CHANGES.values(), ids=CHANGES)
+def test_every_change_of_what_was_saved_is_counted(change):
+    """Trap: editing data after it was saved, by every kind of change, the first of its kind and the next."""
+    for _ in range(2):
+        x, w = tg.ones(2, 2, requires_grad=True), tg.tensor([[1.0, 2.0], [3.0, 4.0]])
+        y = (x * w).sum()
+        change(w)
+        with pytest.raises(RuntimeError, match="modified by an inplace operation"):
+            y.backward()
+
+
+def test_adams_first_step_is_the_learning_rate():
+    """Averages start at 0: uncorrected, the first step of Adam is about three times too long."""
+    p = tg.tensor([1.0, 1.0], dtype=tg.float64, requires_grad=True)
+    p.grad = tg.tensor([0.5, -20.0], dtype=tg.float64)
+    tg.optim.Adam([p], lr=0.25).step()
+    np.testing.assert_allclose(p.tolist(), [0.75, 1.25], rtol=1e-6)

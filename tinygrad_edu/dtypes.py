@@ -54,6 +54,7 @@ float32, float64 = dtype("float32", FLOAT), dtype("float64", FLOAT)
 
 BY_NAME = {d.name: d for d in (bool_, uint8, int8, int16, int32, int64, float32, float64)}
 BY_NUMPY = {d.numpy: d for d in BY_NAME.values()}
+OF_PYTHON: dict[type, dtype] = {bool: bool_, int: int64, float: float64}  # `dtype=float`
 
 default_float = float32
 
@@ -150,8 +151,8 @@ def as_dtype(given: Any) -> dtype:
         return given
     if given is None:
         return default_float
-    if given in (bool, int, float):  # Python's types stand for the widest of their category
-        return {bool: bool_, int: int64, float: float64}[given]
+    if isinstance(given, type) and given in OF_PYTHON:
+        return OF_PYTHON[given]
     if isinstance(given, MissingDtype):
         raise given.refusal()
     raise TypeError(f"dtype must be a dtype such as float32, not {given!r}")

@@ -128,7 +128,8 @@ def backward(
     `seeds` are pairs (root, cotangent of that root). With `graph` the cotangents are computed by differentiable
     operations. Unless `retain`, what a node saved is dropped as soon as it was used. `watch(node, g, cotangents)`
     is called at each node with parents: it is how `backward(trace=True)` prints what happens. `capture`, a dict with
-    nodes as keys, collects what arrives at those nodes; then no leaf keeps anything.
+    nodes as keys, collects what arrives at those nodes; then no leaf keeps anything, and no node that leads to none of
+    them is touched.
 
     Who owns a buffer of gradients? The first cotangent to reach a node is *borrowed*, unless it is fresh (addition
     hands the same one to both operands); the second makes a sum, which is ours; later ones are added to it in place.
@@ -139,10 +140,13 @@ def backward(
             deliver(root, g, False, capture)
         else:
             starting[root] = starting[root] + g if root in starting else g
+    needed = None if capture is None else leading_to(capture, starting)
     order = topological_order(*starting)
     try:
         for node in order:
             g, node.arrived = node.arrived, None
+            if needed is not None and node not in needed:
+                continue
             if starting and node in starting:
                 g = starting.pop(node) if g is None else g + starting.pop(node)
             if g is None:  # all its consumers had None for it
@@ -177,6 +181,15 @@ def backward(
                 node.release()
     finally:
         order.close()  # also where a node raised: the graph is free for another walk
+
+
+def leading_to(targets: Iterable[Any], roots: Iterable[Any]) -> set[Any]:
+    """Those of the nodes that `roots` depend on which depend on one of `targets` (and these themselves)."""
+    found = set(targets)
+    for node in reversed(list(topological_order(*roots))):  # operands first
+        if not found.isdisjoint(node.parents):
+            found.add(node)
+    return found
 
 
 def deliver(leaf: Any, g: Any, owned: bool, capture: dict[Any, Any] | None) -> None:

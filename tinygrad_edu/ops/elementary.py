@@ -119,7 +119,6 @@ class ElementaryMethods:
     __imod__ = remainder_ = dividing(in_place(calculus.Remainder))
     __ifloordiv__ = floor_divide_ = dividing(in_place(calculus.FloorDivide))
     fmod_ = dividing(in_place(calculus.Fmod))
-    __ipow__ = pow_ = in_place(calculus.Pow)
 
     __and__, __rand__ = binary(calculus.BitwiseAnd), reflected(calculus.BitwiseAnd)
     __or__, __ror__ = binary(calculus.BitwiseOr), reflected(calculus.BitwiseOr)

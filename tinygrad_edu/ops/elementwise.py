@@ -33,29 +33,29 @@ def binary(op: type[calculus.Elementwise], operator: bool = True) -> Callable[[T
     operation = OPERATIONS[op.name]
     plans, differentiable = operation.plans, op.differentiable
 
-    def method(x: Tensor, y: Any) -> Tensor:
+    def method(x: Tensor, other: Any) -> Tensor:
         a = x.flat
-        if isinstance(y, Tensor):
-            b, node = y.flat, y.node
-            plan = plans.get((x.kind, x.shape, y.kind, y.shape))
-        elif type(y) in NUMBERS:
-            b, node = y, None
-            plan = plans.get((x.kind, x.shape, type(y)))
+        if isinstance(other, Tensor):
+            b, node = other.flat, other.node
+            plan = plans.get((x.kind, x.shape, other.kind, other.shape))
+        elif type(other) in NUMBERS:
+            b, node = other, None
+            plan = plans.get((x.kind, x.shape, type(other)))
             if plan is not None:
-                b = plan.number(y)
+                b = plan.number(other)
         else:
-            number = python_number(y, op.name)
+            number = python_number(other, op.name)
             if number is None and not operator:
-                raise TypeError(f"{op.name}(): argument 'other' must be Tensor or Number, not {type(y).__name__}")
+                raise TypeError(f"{op.name}(): argument 'other' must be Tensor or Number, not {type(other).__name__}")
             return NotImplemented if number is None else method(x, number)
         if plan is None or a is None or b is None:
-            return apply(operation, x, y)
+            return apply(operation, x, other)
         buffer = plan.new()
         plan.kernel(buffer, a, b)
         out = Tensor(buffer, plan.shape, plan.kind)
         if (x.node is not None or node is not None) and differentiable and mode.grad:
             mask = 1 if node is None else 2 if x.node is None else 3
-            out.node = ElementwiseNode(plan, mask, (x.node, node), (x, y), out)
+            out.node = ElementwiseNode(plan, mask, (x.node, node), (x, other), out)
         return out
 
     return described(method, op)
@@ -125,6 +125,11 @@ def in_place(op: type[calculus.Elementwise]) -> Callable[..., Tensor]:
             b, free = y.flat, y.node is None and not same_memory(x, y)
             plan = plans.get((x.kind, x.shape, y.kind, y.shape))
         else:
+            if type(y) not in NUMBERS:
+                number = python_number(y, op.name)
+                if number is None:
+                    raise TypeError(f"{op.name}_(): argument 'other' must be Tensor or Number, not {type(y).__name__}")
+                y = number
             b, free = y, True
             plan = plans.get((x.kind, x.shape, type(y)))
             if plan is not None:
@@ -149,6 +154,12 @@ def described(method: Any, op: type[calculus.Elementwise], suffix: str = "") -> 
     return method
 
 
+def check_power(x: Tensor, exponent: Any) -> None:
+    if type(exponent) is int and exponent < 0 and not x.kind.dtype.is_floating_point:
+        raise RuntimeError("Integers to negative integer powers are not allowed. Use x.float() ** y")
+
+
+_pow_in_place = in_place(calculus.Pow)
 _add, _sub = binary(calculus.Add, operator=False), binary(calculus.Sub, operator=False)
 
 
@@ -219,13 +230,13 @@ class ElementwiseMethods:
     def add_(self: Any, other: Any, *, alpha: float = 1) -> Tensor:
         """self += alpha * other"""
         if alpha == 1:
-            return apply_in_place(OPERATIONS["add"], self, other)
+            return self.__iadd__(other)
         return apply_in_place(OPERATIONS["addscaled"], *scaled(self, other, alpha))
 
     def sub_(self: Any, other: Any, *, alpha: float = 1) -> Tensor:
         """self -= alpha * other"""
         if alpha == 1:
-            return apply_in_place(OPERATIONS["sub"], self, other)
+            return self.__isub__(other)
         return apply_in_place(OPERATIONS["addscaled"], *scaled(self, other, alpha, -1))
 
     def __pow__(self: Any, exponent: Any) -> Tensor:
@@ -233,7 +244,9 @@ class ElementwiseMethods:
         if isinstance(exponent, Tensor):
             return apply(OPERATIONS["pow"], self, exponent)
         if type(exponent) not in NUMBERS:
-            return NotImplemented
+            exponent = python_number(exponent, "pow")
+            if exponent is None:
+                return NotImplemented
         op = calculus.power(exponent)
         if op is calculus.Square:
             return self.square()
@@ -241,9 +254,15 @@ class ElementwiseMethods:
             return self._cube()
         if op is calculus.Sqrt and self.kind.dtype.is_floating_point:
             return self.sqrt()
-        if type(exponent) is int and exponent < 0 and not self.kind.dtype.is_floating_point:
-            raise RuntimeError("Integers to negative integer powers are not allowed. Use x.float() ** y")
+        check_power(self, exponent)
         return apply(OPERATIONS["pow"], self, exponent)
+
+    def pow_(self: Any, exponent: Any) -> Tensor:
+        """self **= exponent"""
+        check_power(self, exponent)
+        return _pow_in_place(self, exponent)
+
+    __ipow__ = pow_
 
     def pow(self: Any, exponent: Any) -> Tensor:
         """self to the power `exponent`, a tensor or a number"""
@@ -260,14 +279,20 @@ class ElementwiseMethods:
         return where(self, x, y)
 
 
-def where(condition: Tensor, x: Any, y: Any) -> Tensor:
-    """x where the condition holds, else y; all three are broadcast together. Tensors or numbers.
+def where(condition: Tensor, input: Any = None, other: Any = None) -> Any:
+    """`input` where the condition holds, else `other`; all three are broadcast together. Tensors or numbers.
+
+    Of a condition alone: the places where it holds, one index tensor for each axis.
 
     >>> import tinygrad_edu as tg
     >>> a = tg.tensor([-1.0, 2.0])
     >>> tg.where(a > 0, a, 0.0)
     tensor([0., 2.])
     """
+    if isinstance(condition, Tensor) and input is None and other is None:
+        return condition.nonzero(as_tuple=True)
     if not isinstance(condition, Tensor) or condition.kind.dtype is not bool_:
         raise RuntimeError("where expected condition to be a boolean tensor; write a comparison such as x > 0")
-    return apply(OPERATIONS["where"], condition, x, y)
+    if input is None or other is None:
+        raise TypeError("where() takes a condition and two operands, or a condition alone")
+    return apply(OPERATIONS["where"], condition, input, other)

@@ -258,7 +258,11 @@ class ElementwiseNode(Node):
         """The cotangents as differentiable tensors: the traced formulas, evaluated operation by operation."""
         plan, operation = self.plan, self.plan.operation
         assert self.buffers is not None
-        whole = dict(zip(operation.names, (g, *self.operands), strict=False))
+        operands = [  # in the dtype in which the result was computed
+            x.to_kind(plan.arithmetic) if isinstance(x, Tensor) and name not in operation.op.parameters else x
+            for name, x in zip(operation.op.operands, self.operands, strict=False)
+        ]
+        whole = dict(zip(operation.names, (g, *operands), strict=False))
         if self.buffers[-1] is not None:
             whole["out"] = Tensor(self.buffers[-1], plan.shape, plan.kind, self)
         found: list[Tensor | None] = []

@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Any
 from tinygrad_kernels.codegen import Signature
 from tinygrad_kernels.expr import trace
 
-from ..dtypes import Kind, MissingDtype, as_dtype, device, dtype, kind_of
+from ..dtypes import OF_PYTHON, Kind, MissingDtype, as_dtype, device, dtype, kind_of
 from ..graph import Node, mode, share
 from .strides import (
     Shape,
@@ -374,7 +374,7 @@ def check_axes(dimensions: int, *axes: int) -> None:
 
 
 def is_dtype(x: Any) -> bool:
-    return isinstance(x, dtype | MissingDtype)
+    return isinstance(x, dtype | MissingDtype) or (isinstance(x, type) and x in OF_PYTHON)
 
 
 make_device = device

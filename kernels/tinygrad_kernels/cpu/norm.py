@@ -73,6 +73,12 @@ def _parts(mean, rstd, dtype_of):
     return high, dtype_of.dtype.type(mean - float64(high)), dtype_of.dtype.type(rstd)
 
 
+@jit(inline=True)
+def _centred(x, high, low, r):
+    """x̂. A function of its own, so that a loop that may reorder additions does not add high and low up again."""
+    return ((x - high) - low) * r
+
+
 @jit
 def _layer_norm_row(i, cols, out, means, rstds, x, weight, bias, eps):
     out, x = out[i * cols : (i + 1) * cols], x[i * cols : (i + 1) * cols]
@@ -80,7 +86,7 @@ def _layer_norm_row(i, cols, out, means, rstds, x, weight, bias, eps):
     rstds[i] = 1.0 / math.sqrt(_variance(x, means[i]) + eps)
     high, low, r = _parts(means[i], rstds[i], x)
     for j in range(x.size):
-        out[j] = ((x[j] - high) - low) * r * weight[j] + bias[j]
+        out[j] = _centred(x[j], high, low, r) * weight[j] + bias[j]
 
 
 @jit(accumulate=True)
@@ -90,7 +96,7 @@ def _sums(g, x, weight, high, low, r):
     for j in range(x.size):
         h = g[j] * weight[j]
         h_total += float64(h)
-        hx_total += float64(h * (((x[j] - high) - low) * r))
+        hx_total += float64(h * _centred(x[j], high, low, r))
     return h_total, hx_total
 
 
@@ -101,7 +107,7 @@ def _gx_row(gx, g, x, weight, mean, rstd):
     h_total, hx_total = _sums(g, x, weight, high, low, r)
     h_mean, hx_mean = x.dtype.type(h_total / x.size), x.dtype.type(hx_total / x.size)
     for j in range(x.size):
-        gx[j] = r * ((g[j] * weight[j] - h_mean) - ((x[j] - high) - low) * r * hx_mean)
+        gx[j] = r * ((g[j] * weight[j] - h_mean) - _centred(x[j], high, low, r) * hx_mean)
 
 
 @jit
@@ -109,7 +115,7 @@ def _add_columns(gw, gb, g, x, mean, rstd):
     """Add g x̂ and g of one row to the column sums."""
     high, low, r = _parts(mean, rstd, x)
     for j in range(x.size):
-        gw[j] += g[j] * (((x[j] - high) - low) * r)
+        gw[j] += g[j] * _centred(x[j], high, low, r)
         gb[j] += g[j]
 
 

@@ -214,8 +214,14 @@ def _log_softmax_backward_row(i, cols, gx, g, y):
 
 @jit
 def _logsumexp_row(i, cols, out, logsum, x):
-    m, log_total = _logsum(x[i * cols : (i + 1) * cols])
-    logsum[i] = float64(m) if math.isinf(m) else float64(m) + log_total
+    x = x[i * cols : (i + 1) * cols]
+    m, log_total = _logsum(x)
+    logsum[i] = float64(m) + log_total
+    if math.isinf(m):  # the sum is nan in any case: was there one in the row?
+        logsum[i] = m
+        for j in range(x.size):
+            if math.isnan(x[j]):
+                logsum[i] = math.nan
     out[i] = logsum[i]
 
 

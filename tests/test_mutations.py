@@ -1,0 +1,215 @@
+"""Tests of the tests: a mistake is planted in the library, and the tests must notice.
+
+The problem. A test suite that passes says that the library is right, or that the tests are blind. A gradient checker
+that looks at `.grad is not None`, a comparison at a tolerance of 1e-2, an empty table of cases: all of them pass.
+
+The idea. Copy the library, make one mistake of the kind that people make, run a few tests on the copy, and see them
+fail: not by an accident (an import that breaks, a name that is missing) but because an answer is wrong. A mistake
+that survives is a missing test. The same tests pass on a copy without a mistake.
+
+Each row is a mistake: the file, the text that is right (it stands there once), the wrong one, and the tests that must
+see the difference. When the library is rewritten and a text is no longer found, find the new place of the same mistake.
+
+Source: R. DeMillo, R. Lipton, F. Sayward, Hints on test data selection: help for the practicing programmer, IEEE
+Computer 11(4), 1978.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+from typing import NamedTuple
+
+import pytest
+
+TESTS = Path(__file__).parent
+ROOT = TESTS.parent
+
+
+class Mistake(NamedTuple):
+    file: str
+    right: str
+    wrong: str
+    noticed_by: str  # tests, as pytest names them, separated by spaces
+    seen_as: str = "(?:assert|AssertionError|Failed: DID NOT RAISE)"
+
+
+MISTAKES = {
+    # Engine
+    "a cotangent replaces those before it": Mistake(
+        "tinygrad_edu/engine.py",
+        "parent.arrived, parent.owned = parent.arrived + found, not graph",
+        "parent.arrived, parent.owned = found, not graph",
+        "test_traps.py::test_a_sum_into_a_borrowed_cotangent_would_reach_its_other_holder",
+    ),
+    "a parent with several consumers waits for one": Mistake(
+        "tinygrad_edu/engine.py",
+        "parent.waiting += 1",
+        "parent.waiting = 1",
+        "test_engine.py::test_every_node_comes_once_and_after_all_that_consume_it",
+    ),
+    "what is saved is dropped although the graph is to be kept": Mistake(
+        "tinygrad_edu/engine.py",
+        "if not retain:\n",
+        "if True:\n",
+        "test_engine.py::test_retain_graph_adds_once_more",
+        seen_as="RuntimeError: Trying to backward through the graph a second time",
+    ),
+    "what is saved is never dropped": Mistake(
+        "tinygrad_edu/engine.py",
+        "if not retain:\n",
+        "if False:\n",
+        "test_engine.py::test_a_freed_graph_says_so",
+    ),
+    # Who owns a buffer
+    "a leaf keeps a buffer that others hold": Mistake(
+        "tinygrad_edu/graph.py",
+        "self.grad = g if mode.grad or (owned and g.flat is not None) else g.clone()",
+        "self.grad = g",
+        "test_engine.py::test_no_two_gradients_share_a_buffer",
+    ),
+    "the second cotangent is added into a borrowed first one": Mistake(
+        "tinygrad_edu/engine.py",
+        "parent.owned = fresh and found is not g",
+        "parent.owned = True",
+        "test_traps.py::test_a_sum_into_a_borrowed_cotangent_would_reach_its_other_holder",
+    ),
+    # Broadcasting
+    "a gradient is summed over the wrong axis": Mistake(
+        "tinygrad_edu/ops/strides.py",
+        "lead + k for k, (n, t) in",
+        "k for k, (n, t) in",
+        "test_traps.py::test_a_broadcast_gradient_is_summed_over_the_axis_that_was_stretched",
+    ),
+    # Ties and kinks
+    "every one of several maxima gets the whole gradient": Mistake(
+        "tinygrad_edu/ops/extrema.py",
+        "(equal * (g.reshape(plan.kept) / equal.sum(plan.axes, keepdim=True)),)",
+        "(equal * g.reshape(plan.kept),)",
+        "test_traps.py::test_ties_share_or_one_takes_all",
+    ),
+    "both of two equal operands get the whole gradient": Mistake(
+        "kernels/tinygrad_kernels/calculus/rounding.py",
+        "return larger(x, y)\n\n    def backward(g, x, y, out):\n        shared = where(x == y, 0.5 * g, g)",
+        "return larger(x, y)\n\n    def backward(g, x, y, out):\n        shared = g",
+        "test_traps.py::test_ties_share_or_one_takes_all",
+    ),
+    "relu has slope 1 at 0": Mistake(
+        "kernels/tinygrad_kernels/calculus/activations.py",
+        "return where(out <= 0.0, 0.0, g)\n\n\nclass Sigmoid",
+        "return where(out < 0.0, 0.0, g)\n\n\nclass Sigmoid",
+        "test_traps.py::test_ties_share_or_one_takes_all",
+    ),
+    # Changes in place
+    "a node does not look whether what it saved was changed": Mistake(
+        "tinygrad_edu/ops/plan.py",
+        "if versions != self.versions:",
+        "if False:",
+        "test_tensor.py::test_changing_an_operand_that_was_saved_is_refused",
+    ),
+    "a change in place is not counted": Mistake(
+        "tinygrad_edu/ops/in_place.py",
+        "x.shared.version += 1\n    return x",
+        "return x",
+        "test_traps.py::test_every_change_of_what_was_saved_is_counted",
+    ),
+    "a change in place is not counted where it takes the short way": Mistake(
+        "tinygrad_edu/ops/elementwise.py",
+        "x.shared.version += 1\n        return x",
+        "return x",
+        "test_traps.py::test_every_change_of_what_was_saved_is_counted",
+    ),
+    "old elements get the gradient of the new ones": Mistake(
+        "tinygrad_edu/ops/history.py",
+        "take(rest, self.at).fill_(0.0)",
+        "pass",
+        "test_traps.py::test_elements_that_were_replaced_get_no_gradient",
+    ),
+    "a view does not hear of a change of its base": Mistake(
+        "tinygrad_edu/ops/history.py",
+        "if y is not None:",
+        "if False:",
+        "test_traps.py::test_a_view_knows_what_was_done_to_its_base",
+    ),
+    # Kernels
+    "a sum forgets the last block where it is not full": Mistake(
+        "kernels/tinygrad_kernels/codegen_reduction.py",
+        "for lo in range(row * width, end, {block}):",
+        "for lo in range(row * width, max(row * width + 1, end - width % {block}), {block}):",
+        "test_traps.py::test_a_sum_is_one_number",
+    ),
+    "the parallel sum drops the rounding errors that the serial one keeps": Mistake(
+        "kernels/tinygrad_kernels/codegen_reduction.py",
+        "high, low = add(high, low, totals[k])",
+        "high, low = high + totals[k], low",
+        "test_codegen.py::test_serial_and_parallel_rows_have_the_same_bits",
+    ),
+    "log 2 has a wrong eleventh digit": Mistake(
+        "kernels/tinygrad_kernels/cpu/math_exp.py",
+        "float32(1.4286068203094173e-06)",
+        "float32(1.4276068203094173e-06)",
+        "test_primitives.py::test_float32_is_within_2_ulp_over_all_bit_patterns[exp]",
+    ),
+    "a matrix product leaves out the last, ragged strip of rows": Mistake(
+        "kernels/tinygrad_kernels/cpu/matmul.py",
+        "for i in range(0, m, ROWS):\n                c, below",
+        "for i in range(0, m - m % ROWS if m > ROWS else m, ROWS):\n                c, below",
+        "test_matmul_kernel.py::test_the_naive_kernel_is_the_definition_and_the_real_one_equals_it",
+    ),
+    "softmax does not subtract the maximum": Mistake(
+        "kernels/tinygrad_kernels/cpu/rows.py",
+        "m = _maximum(x)\n    total = 0.0\n    for start in range(0, x.size, BLOCK):\n        total += _exp_block(",
+        "m = x.dtype.type(0)\n    total = 0.0\n    for start in range(0, x.size, BLOCK):\n        total += _exp_block(",
+        "test_rows.py::test_softmax_of_huge_logits_is_finite",
+    ),
+    "of several gradients for one place the last one stays": Mistake(
+        "kernels/tinygrad_kernels/cpu/indexing.py",
+        "target[at[m]] += source[m]",
+        "target[at[m]] = source[m]",
+        "test_gathering.py::test_put_and_add_follow_their_formulas",
+    ),
+    # Optimizers
+    "Adam does not correct the bias of its averages": Mistake(
+        "tinygrad_edu/optim/optimizers.py",
+        "lr / (1 - beta1**t), (1 - beta2**t) ** 0.5,",
+        "lr, 1.0,",
+        "test_traps.py::test_adams_first_step_is_the_learning_rate",
+    ),
+}
+
+
+def copy_of_the_library(folder: Path) -> Path:
+    """Both packages, in a folder of their own, with their bytecode: Python makes it anew for a file that is changed."""
+    for package in ("tinygrad_edu", "kernels/tinygrad_kernels"):
+        shutil.copytree(ROOT / package, folder / package)
+    return folder
+
+
+def run_tests(library: Path, *tests: str) -> subprocess.CompletedProcess[str]:
+    """Run tests of this folder on a copy of the library. (A kernel is found again by its content: a wrong one is never
+    taken for the right one.)"""
+    environment = {**os.environ, "PYTHONPATH": f"{library}{os.pathsep}{library / 'kernels'}", "COLUMNS": "300"}
+    options = ["-x", "-q", "-rfE", "--tb=no", "-p", "no:cacheprovider", "-o", "addopts="]
+    command = [sys.executable, "-m", "pytest", *options, *(str(TESTS / name) for name in tests)]
+    return subprocess.run(command, cwd=library, env=environment, text=True, capture_output=True, timeout=300)
+
+
+def test_the_tests_pass_where_no_mistake_is(tmp_path):
+    done = run_tests(copy_of_the_library(tmp_path), *{t for row in MISTAKES.values() for t in row.noticed_by.split()})
+    assert done.returncode == 0 and "skipped" not in done.stdout, done.stdout + done.stderr
+
+
+@pytest.mark.parametrize("name", MISTAKES)
+def test_a_mistake_is_noticed(name, tmp_path):
+    mistake = MISTAKES[name]
+    file = copy_of_the_library(tmp_path) / mistake.file
+    text = file.read_text(encoding="utf-8")
+    assert text.count(mistake.right) == 1, f"{mistake.file} has this {text.count(mistake.right)} times: {mistake.right}"
+    file.write_text(text.replace(mistake.right, mistake.wrong), encoding="utf-8")
+    done = run_tests(tmp_path, *mistake.noticed_by.split())
+    assert done.returncode == 1, f"not noticed, or nothing ran:\n{done.stdout}{done.stderr}"
+    assert re.search(rf"^FAILED .* - {mistake.seen_as}", done.stdout, re.MULTILINE), done.stdout
