@@ -21,14 +21,12 @@ The vector-Jacobian products, for one row, with g the cotangent of the result:
 
 Cross-entropy therefore saves one number per row and no probabilities.
 
-Matrices are flat, contiguous arrays of rows · cols elements, float32 or float64; every function writes into
-arrays that it is given. Sums are accumulated in float64, block by block, in an order that depends on `cols`
-alone. From PARALLEL_FROM elements on, the rows are divided among the threads; a row is always the work of one
-thread, so their number does not show in the result.
+Matrices are flat, contiguous arrays of rows · cols elements, float32 or float64; every function writes into arrays that
+it is given. Sums are accumulated in float64, block by block, in an order that depends on `cols` alone. From
+PARALLEL_FROM elements on, the rows are divided among the threads; a row is always the work of one thread.
 
-Source: J. Bridle, Probabilistic interpretation of feedforward classification network outputs, 1990; P.
-Blanchard, D. Higham and N. Higham, Accurately computing the log-sum-exp and softmax functions, IMA Journal of
-Numerical Analysis 41(4), 2021.
+Source: J. Bridle, Probabilistic interpretation of feedforward classification network outputs, 1990; P. Blanchard,
+D. Higham and N. Higham, Accurately computing the log-sum-exp and softmax functions, IMA J. Numerical Analysis 41, 2021.
 """
 
 from __future__ import annotations
