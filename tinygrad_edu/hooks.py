@@ -72,8 +72,8 @@ def checked(found: Any, g: Tensor) -> Tensor:
         raise TypeError(f"expected hook to return a Tensor or None, got {type(found).__name__}")
     if found.shape != g.shape or found.kind is not g.kind:
         raise RuntimeError(
-            f"hook '{getattr(found, '__name__', 'hook')}' has changed the size or dtype of the gradient: "
-            f"{list(g.shape)} {g.kind.dtype.name} became {list(found.shape)} {found.kind.dtype.name}"
+            f"a hook has changed the size or dtype of the gradient: {list(g.shape)} {g.kind.dtype.name} became "
+            f"{list(found.shape)} {found.kind.dtype.name}. Return a tensor like the one it was given, or None"
         )
     return found
 

@@ -25,7 +25,23 @@ The naive version, which the tests compare with:
 Source: D. Knuth, The Art of Computer Programming 1, section 1.2.10 (Algorithm M, and how rarely a maximum changes).
 """
 
-ARG_ROWS = """
+# The first half of every reduction of rows by several threads (sums too, in
+# codegen_reduction.py): what each block of each row comes to.
+EVERY_BLOCK = """
+@jit(parallel=True)
+def rows_parallel(result, width, divisor, {arguments}):
+    blocks = (width + {block} - 1) // {block}
+    totals = empty(result.size * blocks, {wide})
+    for task in prange((totals.size + 63) // 64):
+        for k in range(task * 64, min(task * 64 + 64, totals.size)):
+            end = (k // blocks + 1) * width
+            lo = end - width + k % blocks * {block}
+            hi = min(lo + {block}, end)
+            totals[k] = block_total({cut})
+"""
+
+ARG_ROWS = (
+    """
 
 @jit
 def first(best, {arguments}):
@@ -53,18 +69,9 @@ def rows(result, width, divisor, {arguments}):
         hi = min(lo + {block}, end)
         result[row] = lo - begin + first(best, {cut})
 
-
-@jit(parallel=True)
-def rows_parallel(result, width, divisor, {arguments}):
-    blocks = (width + {block} - 1) // {block}
-    totals = empty(result.size * blocks, {wide})
-    for task in prange((totals.size + 63) // 64):
-        for k in range(task * 64, min(task * 64 + 64, totals.size)):
-            end = (k // blocks + 1) * width
-            lo = end - width + k % blocks * {block}
-            hi = min(lo + {block}, end)
-            totals[k] = block_total({cut})
-    for row in prange(result.size):
+"""
+    + EVERY_BLOCK
+    + """    for row in prange(result.size):
         best, found = {wide}({identity}), 0
         for k in range(blocks):
             top = totals[row * blocks + k]
@@ -74,6 +81,7 @@ def rows_parallel(result, width, divisor, {arguments}):
         hi = min(lo + {block}, (row + 1) * width)
         result[row] = found * {block} + first(best, {cut})
 """
+)
 
 ARG_COLUMNS = """
 {term}@jit

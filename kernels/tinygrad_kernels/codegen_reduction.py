@@ -42,7 +42,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from .codegen import NUMBA_NAMES, Signature, body, header, load
-from .codegen_extrema import ARG_COLUMNS, ARG_ROWS
+from .codegen_extrema import ARG_COLUMNS, ARG_ROWS, EVERY_BLOCK
 from .expr import Expr, Formula, render, walk
 
 BLOCK_TOTAL = """
@@ -54,7 +54,8 @@ def block_total({arguments}):
     return {wide}(total)
 """
 
-ROWS = """
+ROWS = (
+    """
 
 @jit
 def rows(result, width, divisor, {arguments}):
@@ -65,23 +66,15 @@ def rows(result, width, divisor, {arguments}):
             high, low = add(high, low, block_total({cut}))
         result[row] = finish(high, low, divisor)
 
-
-@jit(parallel=True)
-def rows_parallel(result, width, divisor, {arguments}):
-    blocks = (width + {block} - 1) // {block}
-    totals = empty(result.size * blocks, {wide})
-    for task in prange((totals.size + 63) // 64):
-        for k in range(task * 64, min(task * 64 + 64, totals.size)):
-            end = (k // blocks + 1) * width
-            lo = end - width + k % blocks * {block}
-            hi = min(lo + {block}, end)
-            totals[k] = block_total({cut})
-    for row in prange(result.size):
+"""
+    + EVERY_BLOCK
+    + """    for row in prange(result.size):
         high, low = {wide}({identity}), {wide}(0)
         for k in range(row * blocks, (row + 1) * blocks):
             high, low = add(high, low, totals[k])
         result[row] = finish(high, low, divisor)
 """
+)
 
 COLUMNS = """
 {term}@jit

@@ -32,6 +32,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from functools import wraps
+from inspect import getattr_static
 from typing import Any
 
 from ..graph import Node, changed, freed, mode, no_grad, share
@@ -226,10 +227,11 @@ class Function:
     def apply(cls, *arguments: Any) -> Any:
         """forward(*arguments), with one node in the graph if any tensor among them needs a gradient."""
         for method in ("forward", "backward"):
-            if not isinstance(cls.__dict__.get(method, staticmethod(lambda: None)), staticmethod):
-                raise RuntimeError(f"{cls.__name__}.{method} must be a @staticmethod with ctx as its first argument")
-            if not hasattr(cls, method):
+            found = getattr_static(cls, method, None)
+            if found is None:
                 raise NotImplementedError(f"You must implement the {method} function for custom autograd.Function.")
+            if not isinstance(found, staticmethod):
+                raise RuntimeError(f"{cls.__name__}.{method} must be a @staticmethod with ctx as its first argument")
         tensors = [x if isinstance(x, Tensor) else None for x in arguments]
         ctx = Context(cls, tuple(x is not None and x.requires_grad for x in tensors))
         recorded = mode.grad and any(ctx.needs_input_grad)
@@ -245,9 +247,6 @@ class Function:
                 outputs[k] = y.detach()
         if recorded:
             record(ctx, tensors, outputs)
-        elif ctx.dirty:
-            for x in ctx.dirty:
-                share(x)
         return tuple(outputs) if isinstance(found, tuple) else outputs[0]
 
 

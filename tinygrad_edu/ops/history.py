@@ -128,7 +128,7 @@ class CopySlices(Node):
         if self.parents[1] is not None:
             part = take(g, self.at).clone()
         if self.parents[0] is not None:
-            rest = g.clone() if g.flat is not None or not graph else g.contiguous().clone()
+            rest = g.clone()
             take(rest, self.at).fill_(0.0)
         return rest, part
 
