@@ -57,11 +57,26 @@ class Backend(Protocol):
     logsumexp_backward: Callable[..., None]
     layer_norm: Callable[..., None]  # cpu/norm.py
     layer_norm_backward: Callable[..., None]
+    recurrent: Callable[..., None]  # cpu/recurrent.py
+    recurrent_backward: Callable[..., None]
+    max_pool: Callable[..., None]  # cpu/pooling.py
+    max_pool_backward: Callable[..., None]
+    average_pool: Callable[..., None]
+    average_pool_backward: Callable[..., None]
+    batch_norm: Callable[..., None]  # cpu/batch_norm.py
+    batch_norm_backward: Callable[..., None]
+    attention: Callable[..., None]  # cpu/attention.py
+    attention_backward: Callable[..., None]
+    convolution: Callable[..., None]  # cpu/convolution.py
+
+    variance: Callable[..., None]  # cpu/variance.py
 
     # Scans: cpu/scan.py.
     cumsum: Callable[..., None]
     cumprod: Callable[..., None]
     recurrence: Callable[..., None]
+    cumextreme: Callable[..., None]
+    logcumsumexp: Callable[..., None]
 
     # Index lists and order: cpu/indexing.py, cpu/sorting.py.
     fold_index: Callable[..., int]
@@ -73,6 +88,7 @@ class Backend(Protocol):
     take: Callable[..., None]
     put: Callable[..., None]
     add_at: Callable[..., None]
+    reduce_at: Callable[..., None]
     paste: Callable[..., None]
     triangle: Callable[..., None]
     sort_rows: Callable[..., None]

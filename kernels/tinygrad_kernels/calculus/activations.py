@@ -16,7 +16,8 @@ be lost, at 2.5 times the time. A network adds numbers of size 1 to it, so we ta
 
 Sources: X. Glorot, A. Bordes, Y. Bengio, Deep sparse rectifier neural networks, 2011 (relu); D.-A. Clevert,
 T. Unterthiner, S. Hochreiter, 2016 (elu); G. Klambauer and others, 2017 (selu); J. Barron, 2017 (celu); D. Hendrycks,
-K. Gimpel, 2016 (gelu, silu); D. Misra, 2019 (mish); A. Howard and others, Searching for MobileNetV3, 2019 (hardswish).
+K. Gimpel, 2016 (gelu, silu); D. Misra, 2019 (mish); A. Howard and others, Searching for MobileNetV3, 2019 (hardswish);
+K. He and others, Delving deep into rectifiers, 2015 (prelu).
 """
 
 from __future__ import annotations
@@ -108,6 +109,57 @@ class LeakyRelu(Elementwise):
 
     def backward(g, x, slope, out):
         return where(x > 0.0, g, g * slope), None
+
+
+class PRelu(Elementwise):
+    """out = x above 0, w x below, where w is learned"""
+
+    kinds = "f"
+
+    def forward(x, w):
+        return where(x > 0.0, x, w * x)
+
+    def backward(g, x, w, out):
+        return where(x > 0.0, g, w * g), where(x > 0.0, 0.0, x * g)
+
+
+class Threshold(Elementwise):
+    """out = x above a threshold, a fixed value below;   the slope at the threshold is 0"""
+
+    kinds = "if"
+    parameters = ("threshold", "value")
+
+    def forward(x, threshold, value):
+        return where(x <= threshold, value, x)
+
+    def backward(g, x, threshold, value, out):
+        return where(x <= threshold, 0.0, g), None, None
+
+
+class Hardshrink(Elementwise):
+    """out = x, but 0 between -λ and λ"""
+
+    kinds = "f"
+    parameters = ("lambd",)
+
+    def forward(x, lambd):
+        return where((x >= -lambd) & (x <= lambd), 0.0, x)
+
+    def backward(g, x, lambd, out):
+        return where((x >= -lambd) & (x <= lambd), 0.0, g), None
+
+
+class Softshrink(Elementwise):
+    """out = x, closer to 0 by λ, and 0 between -λ and λ: what minimises (out - x)²/2 + λ |out|"""
+
+    kinds = "f"
+    parameters = ("lambd",)
+
+    def forward(x, lambd):
+        return where(x > lambd, x - lambd, where(x < -lambd, x + lambd, x * 0.0))
+
+    def backward(g, x, lambd, out):
+        return where((x >= -lambd) & (x <= lambd), 0.0, g), None
 
 
 def exponential_below(x, alpha, sharpness, scale):

@@ -8,7 +8,7 @@ array is seen as (outer, length, inner), and a place is a number below `length`:
 
     take      out[o, m, j] = x[o, at[m], j]        x (outer, length, inner), out (outer, places, inner)
     put       x[o, at[m], j] = v[o, m, j]          where places repeat, the last one stays
-    add_at    x[o, at[m], j] += v[o, m, j]         where places repeat, all are added
+    add_at    x[o, at[m], j] += v[o, m, j]         where places repeat, all are added; reduce_at: multiplied, ...
 
 `take` is a product with a matrix of zeros that has a single 1 in every row, and `add_at` the product with its
 transpose: so each is the derivative of the other. For a (1000, 64) table, rows picked by 32 numbers are (1, 1000, 64)
@@ -246,6 +246,27 @@ def add_at(x: Any, at: Any, v: Any, outer: int, length: int, inner: int) -> None
     """
     shared = outer > 1 or inner >= 128
     (_add_large if shared and v.size >= PARALLEL_FROM else _add)(x, at, v, outer, length, inner)
+
+
+@jit
+def _reduce(x, at, v, op):
+    for m in range(at.size):
+        a, b = x[at[m]], v[m]
+        if op == 0:
+            x[at[m]] = a * b
+        elif b != b or (b > a if op > 0 else b < a):  # a nan stays: nothing is larger, or smaller
+            x[at[m]] = b
+
+
+def reduce_at(x: Any, at: Any, v: Any, op: str) -> None:
+    """x[at[m]] = x[at[m]] * v[m] for 'prod', or the larger ('amax') or smaller ('amin') of both; nan wins.
+
+    >>> x = np.array([1.0, 2.0])
+    >>> reduce_at(x, np.array([0, 0, 1]), np.array([3.0, 5.0, 0.0]), "amax")
+    >>> x
+    array([5., 2.])
+    """
+    _reduce(x, at, v, {"prod": 0, "amax": 1, "amin": -1}[op])
 
 
 @jit

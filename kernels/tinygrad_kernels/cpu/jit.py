@@ -52,6 +52,9 @@ except ImportError:
     _Cache = None  # type: ignore[assignment, misc]
 
 
+FORMAT = 2  # one more whenever this file compiles the same functions to other machine code
+
+
 def use_wide_vectors() -> None:
     """On Intel processors with AVX-512, let LLVM use all 512 bits.
 
@@ -226,12 +229,15 @@ if _Cache is not None:
         def _prefix(self) -> str:
             if not self._fingerprint:
                 self._fingerprint = fingerprint(self._kernel)
+                # Machine code refers to functions by name, from the disk too, and kernels made by one closure have one
+                # name (and a number that counts anew in each process). So the fingerprint becomes part of it.
+                self._kernel.py_func.__qualname__ += f"_{self._fingerprint[:16]}"
             readable = "".join(c if c.isalnum() or c == "_" else "_" for c in self._kernel.__qualname__)[:60]
             return f"{readable}_{self._fingerprint[:16]}_"
 
         def _file(self, sig: Any, codegen: Any) -> str:
             prefix = self._prefix()
-            versions = (sys.version, numba.__version__, llvmlite.__version__)
+            versions = (FORMAT, sys.version, numba.__version__, llvmlite.__version__)
             settings = [str(getattr(config, name, None)) for name in _SETTINGS]
             # The module counts because Numba looks it up by its name when it loads the kernel
             module = self._kernel.__module__

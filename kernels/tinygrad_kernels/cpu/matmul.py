@@ -13,16 +13,18 @@ lies: `x @ W.T` of `nn.Linear` reads W, of shape (n, k), with the layout (0, 1, 
 feeds many multiply-adds (`matmul_blocks.tile`). And the loops around it go over *blocks*, so that what is used
 again soon lies in a near cache:
 
-    for a cell of C (512 x 1536 at most)
-      for a block of k (512 floats)      copy its part of A in strips, of B in panels   (packing)
-        for a panel of B (48 columns)    stays in the first- or second-level cache
-          for a strip of A (8 rows)
+    for a cell of C (480 columns at most)
+      for a block of k (256 floats)      copy its part of B in panels (packing): they stay in the second-level cache
+        for a strip of A (8 rows)        stays in the first-level cache
+          for a panel of B (48 columns)
             tile
 
 Strips and panels are laid out in the order in which the tile reads them, so a packed copy is read in one straight
 line: no set of the cache is hit by all rows at once (rows 4096 bytes apart share one), and few pages are touched.
-Packing costs m k + k n moves for m n k multiply-adds. Small operands are read where they lie; a transposed B cannot
-be (a vector needs neighbours), so it is always packed, by transposes in registers.
+Packing costs moves, so it is left out where it gains nothing: the rows of A are read where they lie unless they are
+such rows, or not contiguous (Aᵀ); so is a small B. A transposed B cannot be (a vector needs neighbours), and is packed
+by transposes in registers. (Measured: 62 -> 100 GFLOP/s for AᵀB of (1024, 512)ᵀ and (1024, 128), against one packed
+copy of all of A, in strips that all begin in the same set of the cache.)
 
 **Vectors** (m = 1 or n = 1) use each element of the matrix once; there is nothing to keep, so two plain loops do.
 
@@ -42,13 +44,13 @@ import numba
 import numpy as np
 
 from tinygrad_kernels.cpu.jit import jit
-from tinygrad_kernels.cpu.matmul_blocks import ROWS, VECTOR_BYTES, VECTORS, move, tile, transpose
-from tinygrad_kernels.cpu.threads import parallel
+from tinygrad_kernels.cpu.matmul_blocks import ROWS, VECTOR_BYTES, VECTORS, copy, move, tile, transpose
+from tinygrad_kernels.cpu.threads import get_num_threads, parallel
 
-K_BLOCK_BYTES = 2048  # a block of the reduction axis: 512 float32
+K_BLOCK_BYTES = 1024  # a block of the reduction axis: 256 float32
 B_IN_PLACE_BYTES = 2**15  # the first-level cache: a B that fits is read where it lies, if it can be
-A_IN_PLACE_COLUMNS = 96  # A is read twice at most for so few columns
-CELL_ROWS, CELL_COLUMNS = 512, 1536  # the largest cells
+SAME_SET_BYTES = 4096  # addresses so far apart lie in one set of the first-level cache, which has room for 8
+CELL_COLUMNS = 480  # of the largest cells
 THREADS_FROM = 2**22  # multiply-adds (60 us) from which threads pay
 
 Layout = tuple[int, int, int]  # offset, row stride, column stride, in elements
@@ -128,9 +130,11 @@ def _pack(target, at, width, x, x_at, across, along, count, depth):
     piece = min(width, lanes)
     if across == 1:  # whole rows of X are read: long straight lines, which the processor fetches ahead
         for p in range(depth):
-            for i in range(0, count, piece):
-                place = at + (i - i % width) * depth + p * width + i % width
-                move(target, place, x, x_at + p * along + i, min(piece, count - i), piece)
+            row = x_at + p * along
+            for panel in range(0, count, width):
+                place = at + panel * depth + p * width - panel
+                for i in range(panel, min(panel + width, count), piece):
+                    move(target, place + i, x, row + i, min(piece, count - i), piece)
         return
     whole = depth // lanes * lanes if along == 1 else 0  # by transposes of ROWS x lanes
     for i in range(0, count, ROWS):
@@ -143,59 +147,84 @@ def _pack(target, at, width, x, x_at, across, along, count, depth):
 
 
 @jit
-def _multiply(out, c_at, c_row, a, a_at, a_row, a_col, b, b_at, b_row, b_col, m, n, k):
-    """C = A @ B on one thread, C[i, j] being out[c_at + i * c_row + j]. k = 0 gives zeros."""
+def _pack_strip(strip, at, a, a_at, a_row, a_col, count, depth):
+    """Copy ROWS rows of A (count, if fewer are left): A[i, p] goes to strip[at + p * ROWS + i]."""
+    if a_row == 1 and count >= ROWS:
+        for p in range(depth):
+            copy(strip, at + p * ROWS, a, a_at + p * a_col)
+    else:
+        _pack(strip, at, np.int64(ROWS), a, a_at, a_row, a_col, min(count, ROWS), depth)
+
+
+@jit
+def _add_bias(out, at, row, bias, j, height, width):
+    """Add bias[j : j + width] to each row of a part of C: while it is in the cache, this costs next to nothing."""
+    part = bias[j : j + width]
+    for i in range(height):
+        line = out[at + i * row : at + i * row + width]
+        for q in range(width):
+            line[q] += part[q]
+
+
+@jit
+def multiply(out, c_at, c_row, a, a_at, a_row, a_col, b, b_at, b_row, b_col, m, n, k, bias=None, bias_at=0):
+    """C = A @ B (+ a bias) on one thread, C[i, j] being out[c_at + i * c_row + j]. k = 0 gives zeros (the bias)."""
     lanes = VECTOR_BYTES // out.itemsize
     width = VECTORS * lanes
     blocks = (k * out.itemsize + K_BLOCK_BYTES - 1) // K_BLOCK_BYTES
     step = (k + blocks - 1) // blocks if k > 0 else 1  # blocks of equal length
-    pack_a = n > A_IN_PLACE_COLUMNS
+    pack_a = a_col != 1 or a_row * out.itemsize % SAME_SET_BYTES == 0
     small_b = m <= ROWS or k * n * out.itemsize <= B_IN_PLACE_BYTES
     pack_b = b_col != 1 or n % lanes != 0 or not small_b
-    strips = np.empty((m + ROWS) * step if pack_a else 0, out.dtype)
+    strip = np.empty(ROWS * step + 64 if pack_a else 0, out.dtype)
     panels = np.empty((n + 2 * width) * step if pack_b else 0, out.dtype)
     if n % lanes != 0:
         panels[:] = 0  # what follows the last column could be subnormal numbers, and these are slow
-    line = -np.int64(panels.ctypes.data) % 64 // out.itemsize  # a vector should not straddle two cache lines
-    rows, no_line = np.int64(ROWS), np.int64(0)  # as literals they would have _pack compiled twice
+    # A vector should not straddle two cache lines.
+    s_line = -np.int64(strip.ctypes.data) % 64 // out.itemsize
+    line = -np.int64(panels.ctypes.data) % 64 // out.itemsize
 
     for p in range(0, max(k, 1), step):
         depth = min(step, k - p)
-        left, l_at, l_strip, l_row, l_col = a, a_at + p * a_col, ROWS * a_row, a_row, a_col
-        if pack_a:
-            _pack(strips, no_line, rows, a, l_at, a_row, a_col, m, depth)
-            left, l_at, l_strip, l_row, l_col = strips, 0, ROWS * depth, 1, ROWS
-        right, r_at, r_panel, r_row = b, b_at + p * b_row, width, b_row
+        right, r_start, r_panel, r_row = b, b_at + p * b_row, width, b_row
         if pack_b:
-            _pack(panels, line, width, b, r_at, b_col, b_row, n, depth)
-            right, r_at, r_panel, r_row = panels, line, width * depth, width
-        for j in range(0, n, width):
-            columns = n - j
-            for i in range(0, m, ROWS):
-                c, below, at = c_at + i * c_row + j, m - i, l_at + i // ROWS * l_strip
+            _pack(panels, line, np.int64(width), b, r_start, b_col, b_row, n, depth)
+            right, r_start, r_panel, r_row = panels, line, width * depth, width
+        for i in range(0, m, ROWS):
+            left, l_at, l_row, l_col = a, a_at + i * a_row + p * a_col, a_row, a_col
+            if pack_a:
+                _pack_strip(strip, s_line, a, l_at, a_row, a_col, m - i, depth)
+                left, l_at, l_row, l_col = strip, s_line, 1, ROWS
+            c, below, r_at = c_at + i * c_row, m - i, r_start
+            for columns in range(n, 0, -width):
                 if columns > 2 * lanes:
-                    tile(3, out, c, c_row, below, columns, p == 0, left, at, l_row, l_col, right, r_at, r_row, depth)
+                    tile(3, out, c, c_row, below, columns, p == 0, left, l_at, l_row, l_col, right, r_at, r_row, depth)
                 elif columns > lanes:
-                    tile(2, out, c, c_row, below, columns, p == 0, left, at, l_row, l_col, right, r_at, r_row, depth)
+                    tile(2, out, c, c_row, below, columns, p == 0, left, l_at, l_row, l_col, right, r_at, r_row, depth)
                 else:
-                    tile(1, out, c, c_row, below, columns, p == 0, left, at, l_row, l_col, right, r_at, r_row, depth)
-            r_at += r_panel
+                    tile(1, out, c, c_row, below, columns, p == 0, left, l_at, l_row, l_col, right, r_at, r_row, depth)
+                c += width
+                r_at += r_panel
+            if bias is not None and p + step >= k:
+                _add_bias(out, c_at + i * c_row, c_row, bias, bias_at, min(below, ROWS), n)
 
 
 @jit
-def _cells(out, c_step, a, a_step, a_at, a_row, a_col, b, b_step, b_at, b_row, b_col, batch, m, n, k, rows, columns):
+def _cells(
+    out, c_step, a, a_step, a_at, a_row, a_col, b, b_step, b_at, b_row, b_col, batch, m, n, k, rows, columns, bias=None
+):
     """A batch of products, cut into cells of C. Matrix q of an operand starts q steps after its first."""
     across, down = (n + columns - 1) // columns, (m + rows - 1) // rows
     for number in range(batch * down * across):
         q, i, j = number // (down * across), number // across % down * rows, number % across * columns
         c, left, right = q * c_step + i * n + j, a_at + q * a_step + i * a_row, b_at + q * b_step + j * b_col
         height, width = min(rows, m - i), min(columns, n - j)
-        _multiply(out, c, n, a, left, a_row, a_col, b, right, b_row, b_col, height, width, k)
+        multiply(out, c, n, a, left, a_row, a_col, b, right, b_row, b_col, height, width, k, bias, j)
 
 
 @jit(parallel=True)
 def _cells_parallel(
-    out, c_step, a, a_step, a_at, a_row, a_col, b, b_step, b_at, b_row, b_col, batch, m, n, k, rows, columns
+    out, c_step, a, a_step, a_at, a_row, a_col, b, b_step, b_at, b_row, b_col, batch, m, n, k, rows, columns, bias=None
 ):
     """The same, with the cells shared out."""
     across, down = (n + columns - 1) // columns, (m + rows - 1) // rows
@@ -203,17 +232,18 @@ def _cells_parallel(
         q, i, j = number // (down * across), number // across % down * rows, number % across * columns
         c, left, right = q * c_step + i * n + j, a_at + q * a_step + i * a_row, b_at + q * b_step + j * b_col
         height, width = min(rows, m - i), min(columns, n - j)
-        _multiply(out, c, n, a, left, a_row, a_col, b, right, b_row, b_col, height, width, k)
+        multiply(out, c, n, a, left, a_row, a_col, b, right, b_row, b_col, height, width, k, bias, j)
 
 
 _cells_threads = parallel(_cells_parallel, _cells)
 
 
 def _cell(m: int, n: int) -> tuple[int, int]:
-    """Rows and columns of a cell: large, since each packs for itself, but several in a large matrix."""
-    rows = min(max(128, -(-m // (4 * ROWS)) * ROWS), CELL_ROWS)
-    columns = CELL_COLUMNS if m > 128 else min(max(192, -(-n // 192) * 48), CELL_COLUMNS)
-    return rows, columns
+    """Rows and columns of a cell: large, since each packs for itself, but several for each thread. (How C is cut does
+    not show in it: each of its numbers is computed as it would be alone.)"""
+    threads = get_num_threads()
+    rows = m if threads == 1 else max(128, -(-m // (2 * threads * ROWS)) * ROWS)
+    return rows, CELL_COLUMNS if m > 128 or threads == 1 else min(max(192, -(-n // 192) * 48), CELL_COLUMNS)
 
 
 def matmul(
@@ -241,7 +271,8 @@ def matmul_kernel(
 ) -> tuple[Callable[..., None], np.ndarray]:
     """The kernel (out, a, b, sizes) for such a product, and its last argument: for those who compute it many times.
 
-    The eleven numbers are in one array, since each argument of a compiled function costs some 25 ns.
+    The eleven numbers are in one array, since each argument of a compiled function costs some 25 ns. A fifth argument
+    is a bias (n,), added to each row of the product.
     """
     sizes = np.array([m, n, k, *a_layout, *b_layout], np.int64)
     if "float" not in dtype:
@@ -254,31 +285,38 @@ def matmul_kernel(
 
 
 @jit
-def _whole(out, a, b, sizes):
+def _whole(out, a, b, sizes, bias=None):
     m, n, k = sizes[0], sizes[1], sizes[2]
     naive(out, 0, a, sizes[3], sizes[4], sizes[5], b, sizes[6], sizes[7], sizes[8], m, n, k)
+    if bias is not None:
+        _add_bias(out, 0, n, bias, 0, m, n)
 
 
 @jit
-def _times_column(out, a, b, sizes):
+def _times_column(out, a, b, sizes, bias=None):
     _matrix_vector(out, a, sizes[3], sizes[4], sizes[5], b, sizes[6], sizes[7], sizes[0], sizes[2])
+    if bias is not None:
+        for i in range(out.size):
+            out[i] += bias[0]
 
 
 @jit
-def _row_times(out, a, b, sizes):
+def _row_times(out, a, b, sizes, bias=None):
     _matrix_vector(out, b, sizes[6], sizes[8], sizes[7], a, sizes[3], sizes[5], sizes[1], sizes[2])
+    if bias is not None:
+        _add_bias(out, 0, 0, bias, 0, 1, out.size)
 
 
 @jit
-def _small(out, a, b, sizes):
+def _small(out, a, b, sizes, bias=None):
     m, n, k = sizes[0], sizes[1], sizes[2]
-    _multiply(out, 0, n, a, sizes[3], sizes[4], sizes[5], b, sizes[6], sizes[7], sizes[8], m, n, k)
+    multiply(out, 0, n, a, sizes[3], sizes[4], sizes[5], b, sizes[6], sizes[7], sizes[8], m, n, k, bias, 0)
 
 
-def _large(out: np.ndarray, a: np.ndarray, b: np.ndarray, sizes: np.ndarray) -> None:
+def _large(out: np.ndarray, a: np.ndarray, b: np.ndarray, sizes: np.ndarray, bias: np.ndarray | None = None) -> None:
     m, n, k, *layouts = sizes.tolist()
     a_at, a_row, a_col, b_at, b_row, b_col = layouts
-    _cells_threads(out, 0, a, 0, a_at, a_row, a_col, b, 0, b_at, b_row, b_col, 1, m, n, k, *_cell(m, n))
+    _cells_threads(out, 0, a, 0, a_at, a_row, a_col, b, 0, b_at, b_row, b_col, 1, m, n, k, *_cell(m, n), bias)
 
 
 def batched_matmul(
@@ -311,4 +349,4 @@ def batched_matmul(
         return
     cells = _cells if batch * m * n * k < THREADS_FROM else _cells_threads
     cell = _cell(m, n)
-    cells(out, m * n, a, a_step, a_at, a_row, a_col, b, b_step, b_at, b_row, b_col, batch, m, n, k, *cell)
+    cells(out, m * n, a, a_step, a_at, a_row, a_col, b, b_step, b_at, b_row, b_col, batch, m, n, k, *cell, None)

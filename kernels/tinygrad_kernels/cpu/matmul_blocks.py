@@ -218,3 +218,19 @@ def move(typing, out, out_at, x, x_at, count, width):
         return context.get_dummy_value()
 
     return signature, codegen
+
+
+@intrinsic
+def copy(typing, out, out_at, x, x_at):
+    """out[:ROWS] = x[:ROWS]: a row of a full strip."""
+    signature = types.void(out, types.int64, x, types.int64)
+
+    def codegen(context, builder, signature, arguments):
+        out, out_at, x, x_at = arguments
+        v = _Vectors(context, builder, signature.args[0].dtype)
+        kind = ir.VectorType(v.type.element, ROWS).as_pointer()
+        row = builder.load(builder.bitcast(v.address(signature.args[2], x, x_at), kind), align=v.size)
+        v.store(row, v.address(signature.args[0], out, out_at))
+        return context.get_dummy_value()
+
+    return signature, codegen

@@ -79,6 +79,29 @@ def exponential(words, out):
 
 
 @jit
+def choose_by_weight(weights, columns, uniforms, samples, out):
+    """For each row of weights, `samples` column numbers: where the running sum, as a part of its end, first is >= u."""
+    running = np.empty(columns, weights.dtype)
+    for row in range(weights.size // max(columns, 1)):
+        total = weights[row * columns] * 0
+        for j in range(columns):
+            total += weights[row * columns + j]
+            running[j] = total
+        for j in range(columns):
+            running[j] /= total
+        running[columns - 1] = 1
+        for i in range(row * samples, (row + 1) * samples):
+            low, high = 0, columns
+            while low < high:
+                middle = (low + high) // 2
+                if running[middle] < uniforms[i]:
+                    low = middle + 1
+                else:
+                    high = middle
+            out[i] = low
+
+
+@jit
 def shuffle(words, out):
     for i in range(out.size):
         out[i] = i

@@ -69,7 +69,7 @@ def naive_softmax(out, x, rows, cols):
             out[i * cols + j] = math.exp(x[i * cols + j] - m) / total
 
 
-# What a row needs. `_exp` and `_maximum` choose by dtype, Numba at compile time (@overload); what they choose
+# What a row needs. `_exp` and `maximum` choose by dtype, Numba at compile time (@overload); what they choose
 # is a function with flags of its own, so calling it from a loop that accumulates does no harm to it.
 
 
@@ -106,18 +106,18 @@ def _maximum_float64(x):
     return int64(flip_float64(top)).view(float64)
 
 
-def _maximum(x: Any) -> Any:
+def maximum(x: Any) -> Any:
     """The largest element of a row."""
     return _maximum_float32(x) if x.dtype == float32 else _maximum_float64(x)
 
 
-@overload(_maximum)
+@overload(maximum)
 def _choose_maximum(x):
     return (lambda x: _maximum_float32(x)) if x.dtype == numba.float32 else (lambda x: _maximum_float64(x))
 
 
 @jit(accumulate=True)
-def _exp_block(out, x, m):
+def exp_block(out, x, m):
     """out = e^(x - m), and its sum."""
     total = 0.0
     for j in range(x.size):
@@ -145,7 +145,7 @@ def _sum_block(x):
 
 
 @jit(accumulate=True)
-def _dot_block(x, y):
+def dot_block(x, y):
     total = 0.0
     for j in range(x.size):
         total += float64(x[j]) * float64(y[j])
@@ -155,7 +155,7 @@ def _dot_block(x, y):
 @jit
 def _logsum(x):
     """log Σ e^{x_k} = m + log Σ e^{x_k - m}, as two numbers: their sum would round away a small logarithm."""
-    m = _maximum(x)
+    m = maximum(x)
     total = 0.0
     for start in range(0, x.size, BLOCK):
         total += _sum_exp_block(x[start : start + BLOCK], m)
@@ -168,10 +168,10 @@ def _logsum(x):
 @jit
 def _softmax_row(i, cols, out, x):
     out, x = out[i * cols : (i + 1) * cols], x[i * cols : (i + 1) * cols]
-    m = _maximum(x)
+    m = maximum(x)
     total = 0.0
     for start in range(0, x.size, BLOCK):
-        total += _exp_block(out[start : start + BLOCK], x[start : start + BLOCK], m)
+        total += exp_block(out[start : start + BLOCK], x[start : start + BLOCK], m)
     scale = out.dtype.type(1.0 / total)
     for j in range(x.size):
         out[j] *= scale
@@ -183,7 +183,7 @@ def _softmax_backward_row(i, cols, gx, g, y):
     gx, g, y = gx[lo:hi], g[lo:hi], y[lo:hi]
     total = 0.0
     for start in range(0, y.size, BLOCK):
-        total += _dot_block(g[start : start + BLOCK], y[start : start + BLOCK])
+        total += dot_block(g[start : start + BLOCK], y[start : start + BLOCK])
     mean = y.dtype.type(total)
     for j in range(y.size):
         gx[j] = y[j] * (g[j] - mean)

@@ -25,10 +25,12 @@ Source: G. Blelloch, Prefix sums and their applications, 1990 (section 1.4: recu
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from typing import Any
 
 import numba
+from numpy import float64
 
 from .jit import jit
 from .reduction import add
@@ -76,6 +78,38 @@ def recurrence_lines(first, last, out, n, a, b, after, reverse):
             at += step
 
 
+@jit
+def extreme_lines(first, last, out, n, x, after, largest):
+    """Where the extreme so far is: the last of equal ones. nan is the most extreme."""
+    for line in range(first, last):
+        at = line // after * n * after + line % after
+        best, place = x[at], 0
+        for i in range(n):
+            value = x[at]
+            if value != value or (best == best and (value >= best if largest else value <= best)):
+                best, place = value, i
+            out[at] = place
+            at += after
+
+
+@jit
+def logsumexp_lines(first, last, out, n, x, after):
+    """log Σ eˣ so far, as the largest x so far and the sum of e to the power of the distances from it."""
+    for line in range(first, last):
+        at = line // after * n * after + line % after
+        top, total = -math.inf, 0.0
+        for _ in range(n):
+            value = float64(x[at])
+            if top == math.inf and value == value:
+                pass
+            elif value > top or value != value:
+                total, top = total * math.exp(top - value) + 1.0 if total else 1.0, value
+            elif value > -math.inf:
+                total += math.exp(value - top)
+            out[at] = top + math.log(total) if total and top < math.inf else top
+            at += after
+
+
 def over_lines(lines_kernel: Any) -> Callable[..., None]:
     """The function (out, n, *arguments) that calls lines_kernel(first, last, out, n, *arguments) for all lines of n.
 
@@ -102,6 +136,7 @@ def over_lines(lines_kernel: Any) -> Callable[..., None]:
 
 
 _sums, _products, _recurrence = over_lines(sum_lines), over_lines(product_lines), over_lines(recurrence_lines)
+_extremes, _logsumexps = over_lines(extreme_lines), over_lines(logsumexp_lines)
 
 
 def cumsum(out: Any, x: Any, n: int, after: int, reverse: bool) -> None:
@@ -128,3 +163,13 @@ def cumprod(out: Any, x: Any, n: int, after: int) -> None:
 def recurrence(out: Any, a: Any, b: Any, n: int, after: int, reverse: bool) -> None:
     """out_i = a_i out_{i-1} + b_i; with `reverse`, out_i = a_{i+1} out_{i+1} + b_i. Floats."""
     _recurrence(out, n, a, b, after, reverse)
+
+
+def cumextreme(out: Any, x: Any, n: int, after: int, largest: bool) -> None:
+    """out (int64) = the place on its line of the largest (or smallest) of x up to and with each element."""
+    _extremes(out, n, x, after, largest)
+
+
+def logcumsumexp(out: Any, x: Any, n: int, after: int) -> None:
+    """out = log(e^x_0 + ... + e^x_i) along lines of n, without overflow."""
+    _logsumexps(out, n, x, after)

@@ -1,0 +1,188 @@
+"""Attention: every query looks at all keys, and takes a mean of their values. Forward and backward.
+
+The problem. For each *head*, with queries Q (n, d), keys K (m, d) and values V (m, e),
+
+    S = scale Q Kᵀ + bias        (n, m)   how well query i and key j go together; -inf: i must not see j
+    P = softmax of S's rows      (n, m)   probabilities
+    O = P V                      (n, e)   means of the values
+
+Written with operations on whole tensors, S is made, scaled, masked and normalised in passes of its own over
+(batch, heads, n, m) numbers, and Q, K and V, which a network cuts out of one matrix, are copied to be multiplied.
+
+The idea. One head fits in a cache. So a kernel does all of it for a head before it looks at the next one, with the
+matrix product of matmul.py where the operands lie: S is computed in the memory of P, and turned into P row by row. A
+*causal* row i sees the keys 0 ... i only, so little else of it is even exponentiated.
+
+The vector-Jacobian products, with G the cotangent of O:
+
+    gV = Pᵀ G,   gP = G Vᵀ,   gS = P (gP - Σ_j gP P),   gQ = scale gS K,   gK = scale gSᵀ Q
+
+Σ_j gP P is softmax's (rows.py); gS is made in the memory of gP, of which there is one head. P is kept from forward to
+backward: n m numbers per head. (For sequences of many thousands one computes it again instead, block by block.)
+
+A row that may see nothing has O = 0. A head is the work of one thread: the number of threads does not show.
+
+Source: A. Vaswani et al., Attention is all you need, 2017 (arXiv:1706.03762); T. Dao et al., FlashAttention, 2022
+(arXiv:2205.14135), for keeping S out of memory.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy import float64, ndarray
+
+from tinygrad_kernels.cpu.jit import jit
+from tinygrad_kernels.cpu.matmul import multiply
+from tinygrad_kernels.cpu.rows import dot_block, exp_block, maximum, over_rows
+
+# `sizes` holds heads, n, m, d, e; then for Q, K, V and the bias: offset, steps from batch to batch, head to head, row
+# to row; last the bias's step from column to column.
+Q, K, V, BIAS = 5, 9, 13, 17
+LANES = 16  # a row is weighed in whole vectors: what is left over would be computed number by number
+
+
+@jit
+def _start(number, sizes, operand):
+    """Where head `number` of an operand lies, and the step from row to row."""
+    batch, head = number // sizes[0], number % sizes[0]
+    return sizes[operand] + batch * sizes[operand + 1] + head * sizes[operand + 2], sizes[operand + 3]
+
+
+@jit
+def _place(number, sizes, rows, width):
+    """The same for what we allocate: laid out as (batch, rows, heads, width), the heads of a row side by side."""
+    batch, head = number // sizes[0], number % sizes[0]
+    return (batch * rows * sizes[0] + head) * width, sizes[0] * width
+
+
+@jit
+def _add_bias(row, bias, at, step):
+    """Is anything left to see?"""
+    something = False
+    for j in range(row.size):
+        b = bias[at + j * step]
+        row[j] += b
+        something |= b != -np.inf
+    return something
+
+
+@jit
+def _fill(x, value):
+    for j in range(x.size):
+        x[j] = value
+
+
+@jit
+def _softmax(row, x, seen):
+    """row = softmax of x[:seen], then zeros. What is beyond in x counts as copies of the first, for whole vectors.
+
+    (Not in place: a loop that reads and writes the same memory under two names does not vectorise.)
+    """
+    _fill(x[seen:], x[0])
+    total = exp_block(row, x, maximum(x)) - (x.size - seen) * float64(row[0])
+    factor = row.dtype.type(1.0 / total)
+    for j in range(row.size):
+        row[j] *= factor
+    _fill(row[seen:], 0)
+
+
+@jit
+def _weigh(p, number, sizes, bias, scale, causal):
+    """S as P, in place."""
+    n, m = sizes[1], sizes[2]
+    at, step = _start(number, sizes, BIAS)
+    scores = np.empty(m, p.dtype)
+    for i in range(n):
+        seen = min(i + 1, m) if causal else m
+        wide = min(m, (seen + LANES - 1) // LANES * LANES)
+        row, rest, x = p[i * m : i * m + wide], p[i * m + wide : (i + 1) * m], scores[:wide]
+        for j in range(x.size):
+            x[j] = row[j] * scale
+        if bias.size > 0 and not _add_bias(x[:seen], bias, at + i * step, sizes[BIAS + 4]):
+            _fill(row, 0)
+        else:
+            _softmax(row, x, seen)
+        _fill(rest, 0)
+
+
+@jit
+def _head(number, size, sizes, out, weights, q, k, v, bias, scale, causal):
+    n, m, d, e = sizes[1], sizes[2], sizes[3], sizes[4]
+    p = weights[number * size : (number + 1) * size]
+    q_at, q_row = _start(number, sizes, Q)
+    k_at, k_row = _start(number, sizes, K)
+    v_at, v_row = _start(number, sizes, V)
+    o_at, o_row = _place(number, sizes, n, e)
+    multiply(p, 0, m, q, q_at, q_row, 1, k, k_at, 1, k_row, n, m, d)
+    _weigh(p, number, sizes, bias, p.dtype.type(scale), causal)
+    multiply(out, o_at, o_row, p, 0, m, 1, v, v_at, v_row, 1, n, e, m)
+
+
+@jit
+def _head_backward(number, size, sizes, gq, gk, gv, g, weights, q, k, v, scale):
+    n, m, d, e = sizes[1], sizes[2], sizes[3], sizes[4]
+    p, gs = weights[number * size : (number + 1) * size], np.empty(size, g.dtype)
+    q_at, q_row = _start(number, sizes, Q)
+    k_at, k_row = _start(number, sizes, K)
+    v_at, v_row = _start(number, sizes, V)
+    g_at, g_row = _place(number, sizes, n, e)
+    multiply(gs, 0, m, g, g_at, g_row, 1, v, v_at, 1, v_row, n, m, e)
+    factor = g.dtype.type(scale)
+    for i in range(n):
+        row, y = gs[i * m : (i + 1) * m], p[i * m : (i + 1) * m]
+        mean = g.dtype.type(dot_block(row, y))
+        for j in range(row.size):
+            row[j] = y[j] * (row[j] - mean) * factor
+    gq_at, gq_row = _place(number, sizes, n, d)
+    gk_at, gk_row = _place(number, sizes, m, d)
+    gv_at, gv_row = _place(number, sizes, m, e)
+    multiply(gq, gq_at, gq_row, gs, 0, m, 1, k, k_at, k_row, 1, n, d, m)
+    multiply(gk, gk_at, gk_row, gs, 0, 1, m, q, q_at, q_row, 1, m, d, n)
+    multiply(gv, gv_at, gv_row, p, 0, 1, m, g, g_at, g_row, 1, m, e, n)
+
+
+_forward, _backward = over_rows(_head), over_rows(_head_backward)
+
+
+def attention(
+    out: ndarray,
+    weights: ndarray,
+    q: ndarray,
+    k: ndarray,
+    v: ndarray,
+    bias: ndarray,
+    sizes: ndarray,
+    scale: float,
+    causal: bool,
+) -> None:
+    """out = softmax(scale Q Kᵀ + bias) V for each head; `weights`, the softmax, is for the backward.
+
+    `sizes` (int64) describes the operands, as the comment at the top of the file says; the last axis of q, k and v has
+    stride 1. out is (batch, n, heads, e), weights (batch, heads, n, m); an empty bias is none.
+
+    >>> q, k, v = np.zeros(2), np.zeros(2), np.array([1.0, 3.0])  # one head, two queries and two keys of one number
+    >>> sizes = np.array([1, 2, 2, 1, 1, *3 * (0, 0, 0, 1), *5 * (0,)])
+    >>> out, weights = np.empty(2), np.empty(4)
+    >>> attention(out, weights, q, k, v, np.empty(0), sizes, 1.0, True)
+    >>> out.tolist(), weights.tolist()
+    ([1.0, 2.0], [1.0, 0.0, 0.5, 0.5])
+    """
+    size = int(sizes[1] * sizes[2])
+    _forward(weights.size // size, size, sizes, out, weights, q, k, v, bias, scale, causal)
+
+
+def attention_backward(
+    gq: ndarray,
+    gk: ndarray,
+    gv: ndarray,
+    g: ndarray,
+    weights: ndarray,
+    q: ndarray,
+    k: ndarray,
+    v: ndarray,
+    sizes: ndarray,
+    scale: float,
+) -> None:
+    """The gradients of q (batch, n, heads, d), k (batch, m, heads, d) and v (batch, m, heads, e); g is laid as out."""
+    size = int(sizes[1] * sizes[2])
+    _backward(weights.size // size, size, sizes, gq, gk, gv, g, weights, q, k, v, scale)
