@@ -27,8 +27,11 @@ LATER = {
     "draw": "drawing",
     "show": "showing",
     "is_anomaly_enabled": "autograd",
+    **dict.fromkeys(("conv1d", "conv2d", "conv_transpose1d", "conv_transpose2d"), "ops.convolution"),
+    "load": "serialization",
+    "save": "serialization",
 }  # loaded when asked for, by their module
-ROOMS = ("autograd", "nn", "optim")
+ROOMS = ("autograd", "backends", "cuda", "linalg", "nn", "optim", "random", "special", "testing", "utils", "version")
 
 
 def __getattr__(name: str) -> Any:
@@ -46,11 +49,9 @@ def __getattr__(name: str) -> Any:
     face = import_module(".face", __name__)
     names = {n: v for n, v in vars(face).items() if not n.startswith("_")}
     if name not in names:
-        from .hints import closest
+        from .hints import refused
 
-        raise AttributeError(
-            f"module 'tinygrad_edu' has no attribute '{name}'{closest(name, [*names, *LATER, *ROOMS])}"
-        )
+        raise refused("tinygrad_edu", name, [*names, *LATER, *ROOMS])
     globals().update(names)
     return names[name]
 

@@ -1,30 +1,68 @@
-"""Making tensors: from data, filled, counted, random.
+"""Making tensors: from data, or filled. (ranges.py counts, random.py draws.)
 
-`tensor(data)` copies; `from_numpy(array)` shares. Floats become the default dtype (float32), integers int64, truth
-values bool, as in PyTorch; `dtype=` and `device=` override.
+`tensor(data)` copies; `as_tensor(data)` and `from_numpy(array)` share the memory where they can. Floats become the
+default dtype (float32), integers int64, truth values bool, as in PyTorch; `dtype=` and `device=` override.
 
-Random numbers come from one Mersenne Twister per program, seeded by `manual_seed`, and are PyTorch's own on the CPU:
-the same seed gives the same numbers (tinygrad_kernels/cpu/random.py).
+Every function here takes PyTorch's other keywords too: `out=` receives the result, `size=` may be named, and `layout`,
+`pin_memory` and `memory_format` are accepted where they say what is the case anyway. `x.new_zeros(...)` and its
+relatives are these functions with the dtype and the device of x.
+
+Source: PyTorch documentation, torch, "Creation Ops".
 """
 
 from __future__ import annotations
 
-from math import ceil, prod
-from typing import Any
+import warnings
+from collections.abc import Callable
+from functools import wraps
+from math import prod
+from typing import Any, TypeVar
 
 import numpy as np
 
 from . import dtypes
-from .dtypes import BY_NUMPY, Kind, as_device, as_dtype, bool_, default_float, int64, kind_of
+from .dtypes import BY_NUMPY, Kind, as_device, as_dtype, bool_, int64, kind_of
 from .hints import hinted
-from .ops.conversion import from_array
-from .ops.shape import copy, shape_arguments
+from .ops.conversion import OLD_NAMES, from_array, strided
+from .ops.in_place import fill_kernel, store
+from .ops.shape import check_format, copy, shape_arguments
 from .ops.strides import Size
 from .tensors import Tensor
 
+F = TypeVar("F", bound=Callable[..., Any])
+
+
+def factory(function: F) -> F:
+    """The function with the keywords that all of these have in PyTorch: see the top of the file."""
+    helpful = hinted(function)
+
+    @wraps(function)
+    def call(*args: Any, **kwargs: Any) -> Any:
+        if not kwargs:  # most calls
+            return function(*args)
+        out = kwargs.pop("out", None)
+        if kwargs.pop("pin_memory", False):
+            raise RuntimeError("pin_memory=True: there is no accelerator here to pin memory for; leave it out")
+        check_format(kwargs.pop("memory_format", None))
+        if kwargs.pop("layout", strided) not in (None, strided):
+            raise NotImplementedError("layout=: tensors are dense here, layout=torch.strided")
+        if "size" in kwargs and "size" not in named:
+            args = (kwargs.pop("size"), *args)
+        if out is None:
+            return helpful(*args, **kwargs)
+        if "dtype" in named and isinstance(out, Tensor):
+            kwargs.setdefault("dtype", out.dtype)
+        return store(out, helpful(*args, **kwargs))
+
+    code = function.__code__
+    named = code.co_varnames[: code.co_argcount + code.co_kwonlyargcount]
+    return call  # type: ignore[return-value]
+
 
 @hinted
-def tensor(data: Any, *, dtype: Any = None, device: Any = None, requires_grad: bool = False) -> Tensor:
+def tensor(
+    data: Any, *, dtype: Any = None, device: Any = None, requires_grad: bool = False, pin_memory: bool = False
+) -> Tensor:
     """A new tensor with the given data: a number, nested lists of numbers, a NumPy array.
 
     Shape: that of the data. ValueError for ragged lists, TypeError for data that is not numbers, RuntimeError for an
@@ -34,21 +72,85 @@ def tensor(data: Any, *, dtype: Any = None, device: Any = None, requires_grad: b
     tensor([[1, 2],
             [3, 4]])
     """
+    if pin_memory:
+        raise RuntimeError("pin_memory=True: there is no accelerator here to pin memory for; leave it out")
     if isinstance(data, Tensor):
-        return finish(copy(data.detach(), data.kind, "").to(*present(dtype, device)), requires_grad)
+        warnings.warn(
+            "To copy construct from a tensor, it is recommended to use sourceTensor.detach().clone() or "
+            "sourceTensor.detach().clone().requires_grad_(True), rather than torch.tensor(sourceTensor).",
+            stacklevel=3,
+        )
+        return finish(copied(data, dtype, device), requires_grad)
     if isinstance(data, np.ndarray | np.generic):
         array = np.array(data, order="C")
     else:
         check_nesting(data)
         array = np.array(tensors_to_numbers(data), order="C")
+        first = data
+        while isinstance(first, list | tuple) and first:
+            first = first[0]
+        if array.dtype.kind in "bif" and dtype is None and isinstance(first, Tensor | np.ndarray | np.generic):
+            dtype = first.dtype if isinstance(first, Tensor) else BY_NUMPY.get(first.dtype)
         if array.dtype == np.float64 or array.size == 0:
-            array = array.astype(default_float.numpy if dtype is None else as_dtype(dtype).numpy)
+            array = array.astype(as_dtype(dtype).numpy)
     if array.dtype not in BY_NUMPY:
         if array.dtype.kind in "OUSV":
             raise TypeError(f"tensor(): the data must be numbers, got {type(data).__name__} with {array.dtype}")
         raise TypeError(f"tensor(): dtype {array.dtype} is not supported; the dtypes are {', '.join(dtypes.BY_NAME)}")
     wanted = BY_NUMPY[array.dtype] if dtype is None else as_dtype(dtype)
     return finish(from_array(array.astype(wanted.numpy, copy=False), make_kind(wanted, device)), requires_grad)
+
+
+def copied(x: Tensor, dtype: Any, device: Any) -> Tensor:
+    """A copy without history."""
+    return copy(x.detach(), x.kind, "").to(dtype=dtype, device=device)
+
+
+@hinted
+def as_tensor(data: Any, dtype: Any = None, device: Any = None) -> Tensor:
+    """Data as a tensor, on the same memory where it is a tensor or an array of the right dtype already.
+
+    >>> x = tensor([1.0])
+    >>> as_tensor(x) is x
+    True
+    """
+    if isinstance(data, Tensor):
+        return data.to(dtype=dtype, device=device)
+    if isinstance(data, np.ndarray):
+        return from_numpy(data).to(dtype=dtype, device=device)
+    return tensor(data, dtype=dtype, device=device)
+
+
+@hinted
+def asarray(
+    obj: Any, *, dtype: Any = None, device: Any = None, copy: bool | None = None, requires_grad: bool = False
+) -> Tensor:
+    """Data as a tensor, as `as_tensor` makes it; with `copy` always new, with copy=False never (ValueError).
+
+    >>> asarray([1, 2])
+    tensor([1, 2])
+    """
+    found = as_tensor(obj, dtype=dtype, device=device)
+    sharing = isinstance(obj, np.ndarray) and np.shares_memory(obj, found.detach().numpy()) or found is obj
+    if copy is False and not sharing:
+        raise ValueError("can't alias data of another kind or dtype: use copy=None, or copy=True")
+    found = found.detach()
+    return finish(found.clone() if copy and sharing else found, requires_grad)
+
+
+@hinted
+def scalar_tensor(s: Any, *, dtype: Any = None, device: Any = None, requires_grad: bool = False) -> Tensor:
+    """A number as a 0-d tensor of the default dtype."""
+    return finish(tensor(s, dtype=as_dtype(dtype), device=device), requires_grad)
+
+
+def frombuffer(buffer: Any, *, dtype: Any, count: int = -1, offset: int = 0, requires_grad: bool = False) -> Tensor:
+    """The bytes of an object (bytes, bytearray, array.array) as a 1-d tensor, on the same memory.
+
+    >>> frombuffer(bytearray([1, 2, 3]), dtype=dtypes.uint8, offset=1)
+    tensor([2, 3], dtype=torch.uint8)
+    """
+    return finish(from_numpy(np.frombuffer(buffer, as_dtype(dtype).numpy, count, offset)), requires_grad)
 
 
 def check_nesting(data: Any) -> None:
@@ -81,10 +183,6 @@ def tensors_to_numbers(data: Any) -> Any:
     return data
 
 
-def present(*arguments: Any) -> list:
-    return [a for a in arguments if a is not None]
-
-
 def make_kind(dtype: Any, device: Any) -> Kind:
     return kind_of(as_dtype(dtype), as_device(device))
 
@@ -108,6 +206,9 @@ def from_numpy(array: np.ndarray) -> Tensor:
     if array.dtype not in BY_NUMPY:
         raise TypeError(f"can't convert np.ndarray of type {array.dtype}; supported are {', '.join(dtypes.BY_NAME)}")
     kind = kind_of(BY_NUMPY[array.dtype])
+    if not array.flags.writeable:
+        warnings.warn("The given NumPy array is not writable: the tensor is a copy of it", stacklevel=2)
+        array = array.copy()
     if array.flags.c_contiguous:
         return from_array(array, kind)
     steps = tuple(s // array.itemsize for s in array.strides)
@@ -119,26 +220,44 @@ def from_numpy(array: np.ndarray) -> Tensor:
     return x
 
 
-@hinted
+@factory
 def full(size: Any, fill_value: Any, *, dtype: Any = None, device: Any = None, requires_grad: bool = False) -> Tensor:
-    """A tensor of one number, many times."""
+    """A tensor of one number, many times; bool, int64 or the default dtype, by the number.
+
+    >>> full((2,), 7)
+    tensor([7, 7])
+    """
+    if not isinstance(size, tuple | list):
+        raise TypeError(f"full(): argument 'size' (position 1) must be tuple of ints, not {type(size).__name__}")
+    if isinstance(fill_value, Tensor):
+        if fill_value.shape or fill_value.requires_grad:
+            raise TypeError("full(): argument 'fill_value' (position 2) must be Number, not Tensor: use .item()")
+        fill_value = fill_value.item()
     if dtype is None:
-        dtype = {bool: bool_, int: int64}.get(type(fill_value), default_float)
-    x = empty(size, dtype=dtype, device=device)
-    return finish(x.fill_(fill_value), requires_grad)
+        dtype = {bool: bool_, int: int64}.get(type(fill_value))
+    return finish(empty(size, dtype=dtype, device=device).fill_(fill_value), requires_grad)
 
 
-@hinted
+def allocated(size: tuple, dtype: Any, device: Any, number: float | None = None) -> Tensor:
+    """A tensor with anything in it, or with one number everywhere."""
+    shape, kind = Size(shape_arguments(size)), make_kind(dtype, device)
+    if shape and min(shape) < 0:
+        raise RuntimeError(f"Trying to create tensor with negative dimension {min(shape)}: {list(shape)}")
+    count = prod(shape)
+    x = Tensor(kind.empty(count), shape, kind)
+    if number is not None:
+        number = float(number) if kind.dtype.is_floating_point else int(number)
+        fill_kernel(kind, count >= kind.backend.PARALLEL_FROM)(x.flat, number)
+    return x
+
+
+@factory
 def empty(*size: Any, dtype: Any = None, device: Any = None, requires_grad: bool = False) -> Tensor:
     """A tensor with anything in it."""
-    shape = shape_arguments(size)
-    if any(n < 0 for n in shape):
-        raise RuntimeError(f"Trying to create tensor with negative dimension {min(shape)}: {list(shape)}")
-    kind = make_kind(dtype, device)
-    return finish(Tensor(kind.empty(prod(shape)), Size(shape), kind), requires_grad)
+    return finish(allocated(size, dtype, device), requires_grad)
 
 
-@hinted
+@factory
 def zeros(*size: Any, dtype: Any = None, device: Any = None, requires_grad: bool = False) -> Tensor:
     """A tensor of zeros.
 
@@ -146,90 +265,83 @@ def zeros(*size: Any, dtype: Any = None, device: Any = None, requires_grad: bool
     tensor([[0., 0., 0.],
             [0., 0., 0.]])
     """
-    return finish(empty(*size, dtype=dtype, device=device).zero_(), requires_grad)
+    return finish(allocated(size, dtype, device, 0), requires_grad)
 
 
-@hinted
+@factory
 def ones(*size: Any, dtype: Any = None, device: Any = None, requires_grad: bool = False) -> Tensor:
     """A tensor of ones."""
-    return finish(empty(*size, dtype=dtype, device=device).fill_(1), requires_grad)
+    return finish(allocated(size, dtype, device, 1), requires_grad)
 
 
-def like(make: Any, x: Tensor, dtype: Any, device: Any, requires_grad: bool) -> Tensor:
-    dtype, device = x.dtype if dtype is None else dtype, x.device if device is None else device
-    return make(x.shape, dtype=dtype, device=device, requires_grad=requires_grad)
+def like(make: Callable[..., Tensor], input: Any, *rest: Any, dtype: Any, device: Any, requires_grad: bool) -> Tensor:
+    """make(shape, *rest) with the shape, and if nothing else is said the dtype and device, of a tensor."""
+    if not isinstance(input, Tensor):
+        name = f"{make.__name__}_like"
+        raise TypeError(f"{name}(): argument 'input' (position 1) must be Tensor, not {type(input).__name__}")
+    dtype, device = input.dtype if dtype is None else dtype, input.device if device is None else device
+    return make(input.shape, *rest, dtype=dtype, device=device, requires_grad=requires_grad)
 
 
-@hinted
-def zeros_like(x: Tensor, *, dtype: Any = None, device: Any = None, requires_grad: bool = False) -> Tensor:
-    """Zeros, of the shape, dtype and device of x."""
-    return like(zeros, x, dtype, device, requires_grad)
+@factory
+def zeros_like(input: Tensor, *, dtype: Any = None, device: Any = None, requires_grad: bool = False) -> Tensor:
+    """Zeros, of the shape, dtype and device of a tensor."""
+    return like(zeros, input, dtype=dtype, device=device, requires_grad=requires_grad)
 
 
-@hinted
-def ones_like(x: Tensor, *, dtype: Any = None, device: Any = None, requires_grad: bool = False) -> Tensor:
-    """Ones, of the shape, dtype and device of x."""
-    return like(ones, x, dtype, device, requires_grad)
+@factory
+def ones_like(input: Tensor, *, dtype: Any = None, device: Any = None, requires_grad: bool = False) -> Tensor:
+    """Ones, of the shape, dtype and device of a tensor."""
+    return like(ones, input, dtype=dtype, device=device, requires_grad=requires_grad)
 
 
-@hinted
-def empty_like(x: Tensor, *, dtype: Any = None, device: Any = None, requires_grad: bool = False) -> Tensor:
-    """Anything, of the shape, dtype and device of x."""
-    return like(empty, x, dtype, device, requires_grad)
+@factory
+def empty_like(input: Tensor, *, dtype: Any = None, device: Any = None, requires_grad: bool = False) -> Tensor:
+    """Anything, of the shape, dtype and device of a tensor."""
+    return like(empty, input, dtype=dtype, device=device, requires_grad=requires_grad)
 
 
-@hinted
-def eye(n: int, m: int | None = None, *, dtype: Any = None, device: Any = None, requires_grad: bool = False) -> Tensor:
-    """Ones on the diagonal of an (n, m) matrix of zeros."""
-    return finish(tensor(np.eye(n, m), dtype=as_dtype(dtype), device=device), requires_grad)
-
-
-@hinted
-def arange(*bounds: float, dtype: Any = None, device: Any = None, requires_grad: bool = False) -> Tensor:
-    """Numbers from start (0) up to, not including, end in steps (of 1): arange(end), arange(start, end[, step]).
-
-    For an integer dtype, bounds and step are first cut to whole numbers, as in PyTorch.
-
-    >>> arange(1, 6, 2)
-    tensor([1, 3, 5])
-    """
-    if not 1 <= len(bounds) <= 3:
-        raise TypeError(f"arange() takes 1 to 3 numbers, got {len(bounds)}")
-    if dtype is not None and not as_dtype(dtype).is_floating_point:
-        bounds = tuple(int(b) for b in bounds)
-    start, end = (0, bounds[0]) if len(bounds) == 1 else bounds[:2]
-    step = bounds[2] if len(bounds) == 3 else 1
-    if step == 0:
-        raise RuntimeError("step must be nonzero")
-    if (end - start) * step < 0:
-        raise RuntimeError("upper bound and lower bound inconsistent with step sign")
-    if dtype is None:
-        dtype = default_float if any(type(b) is float for b in bounds) else int64
-    count = max(ceil((end - start) / step), 0)
-    array = start + np.arange(count) * step
-    return finish(tensor(array, dtype=as_dtype(dtype), device=device), requires_grad)
-
-
-@hinted
-def linspace(
-    start: float, end: float, steps: int, *, dtype: Any = None, device: Any = None, requires_grad: bool = False
+@factory
+def full_like(
+    input: Tensor, fill_value: Any, *, dtype: Any = None, device: Any = None, requires_grad: bool = False
 ) -> Tensor:
-    """`steps` numbers from start to end, both included, evenly spaced.
+    """One number, many times, in the shape, dtype and device of a tensor."""
+    return like(full, input, fill_value, dtype=dtype, device=device, requires_grad=requires_grad)
 
-    As in PyTorch the first half is counted from the start and the second from the end, in the dtype of the result.
 
-    >>> linspace(0, 1, 5)
-    tensor([0.0000, 0.2500, 0.5000, 0.7500, 1.0000])
-    """
-    if steps < 0:
-        raise RuntimeError("number of steps must be non-negative")
-    kind = make_kind(dtype, device)
-    T, exact = kind.dtype.numpy.type, kind.dtype.numpy.type
-    if not kind.dtype.is_floating_point:  # between integers, in float64, cut off
-        start, end, T = int(start), int(end), np.float64
-    step = (T(end) - T(start)) / T(max(steps - 1, 1))
-    i = np.arange(steps)
-    low = np.float64(T(start)) + np.float64(step) * i  # one rounding, as a fused multiply-add does
-    high = np.float64(T(end)) - np.float64(step) * (steps - 1 - i)
-    array = np.where(i < steps // 2 if steps > 1 else i < 1, low, high).astype(exact)
-    return finish(from_array(array, kind), requires_grad)
+def constructed(dtype: dtypes.dtype | None, given: Any) -> Tensor:
+    """What the old constructors make: of sizes an empty tensor, of a sequence or array one with these elements."""
+    if len(given) == 1 and not isinstance(given[0], Size):
+        (data,) = given
+        if isinstance(data, Tensor):
+            if dtype not in (None, data.dtype):
+                raise TypeError(f"expected a tensor of {dtype} (got {data.dtype}): convert it, with .to({dtype})")
+            return data.detach()
+        if isinstance(data, str):
+            raise TypeError("new(): invalid data type 'str'")
+        if isinstance(data, bool | np.ndarray) or not hasattr(data, "__index__"):
+            if not hasattr(data, "__len__"):
+                raise TypeError(f"new(): data must be a sequence (got {type(data).__name__}): use tensor(...)")
+            return tensor(data, dtype=as_dtype(dtype))
+    return empty(*given, dtype=as_dtype(dtype))
+
+
+class TensorType:
+    """One of the old constructors: `FloatTensor([1, 2])`, `LongTensor(2, 3)`; and a question for isinstance."""
+
+    def __init__(self, name: str, dtype: dtypes.dtype) -> None:
+        self.__name__, self.dtype = name, dtype
+
+    def __call__(self, *given: Any) -> Tensor:
+        return constructed(self.dtype, given or ((),))
+
+    def __instancecheck__(self, x: Any) -> bool:
+        return isinstance(x, Tensor) and x.dtype is self.dtype
+
+    def __repr__(self) -> str:
+        return f"<class 'torch.{self.__name__}'>"
+
+
+FloatTensor, DoubleTensor, LongTensor, IntTensor, ShortTensor, CharTensor, ByteTensor, BoolTensor = (
+    TensorType(f"{old}Tensor", dtypes.BY_NAME[name]) for name, old in OLD_NAMES.items()
+)

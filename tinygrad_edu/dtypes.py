@@ -38,6 +38,12 @@ class dtype:
     def is_floating_point(self) -> bool:
         return self.category == FLOAT
 
+    @property
+    def is_signed(self) -> bool:
+        return self.name not in ("bool", "uint8")
+
+    is_complex = False
+
     def __repr__(self) -> str:
         return f"torch.{self.name}"
 
@@ -56,7 +62,44 @@ BY_NAME = {d.name: d for d in (bool_, uint8, int8, int16, int32, int64, float32,
 BY_NUMPY = {d.numpy: d for d in BY_NAME.values()}
 OF_PYTHON: dict[type, dtype] = {bool: bool_, int: int64, float: float64}  # `dtype=float`
 
-default_float = float32
+default_float = float32  # read it as `dtypes.default_float`: set_default_dtype changes it
+
+
+def set_default_dtype(d: Any) -> None:
+    """Make d, float32 or float64, the dtype of tensors made from Python floats, and of integers divided.
+
+    TypeError for what is no floating dtype.
+    """
+    global default_float
+    if isinstance(d, MissingDtype):
+        raise d.refusal()
+    if not isinstance(d, dtype) or not d.is_floating_point:
+        raise TypeError(f"only floating-point types are supported as the default type, got {d!r}")
+    if d is not default_float:
+        from .ops.plan import OPERATIONS
+
+        default_float = d
+        for operation in OPERATIONS.values():  # what was planned for whole numbers no longer holds
+            operation.plans.clear()
+
+
+def get_default_dtype() -> dtype:
+    """The dtype of tensors made from Python floats.
+
+    >>> get_default_dtype()
+    torch.float32
+    """
+    return default_float
+
+
+def set_default_device(device: Any) -> None:
+    """Make tensors on `device` where none is given: the CPU, so far. RuntimeError if it cannot be used."""
+    kind_of(default_float, as_device(device))
+
+
+def get_default_device() -> device:
+    """The device of tensors where none is given."""
+    return CPU
 
 
 class MissingDtype:
@@ -91,6 +134,8 @@ class device:
         if isinstance(type, device):
             self.type, self.index = type.type, type.index
             return
+        if not isinstance(index, int | None):
+            raise TypeError(f"device(): argument 'index' (position 2) must be int, not {index.__class__.__name__}")
         if not isinstance(type, str):
             raise TypeError(f"a device is given by name, 'cpu' or 'cuda', not {type!r}")
         name, _, number = type.partition(":")
@@ -198,3 +243,72 @@ def result_dtype(operands: Iterable[Any]) -> dtype:
             result = found
     assert result is not None
     return result
+
+
+def promote_types(type1: dtype, type2: dtype) -> dtype:
+    """The dtype of an operation on tensors of these two.
+
+    >>> promote_types(int64, float32)
+    torch.float32
+    """
+    return promote(as_dtype(type1), as_dtype(type2))
+
+
+def result_type(tensor1: Any, tensor2: Any) -> dtype:
+    """The dtype of an operation on these two tensors or numbers.
+
+    >>> result_type(1, 2.0)
+    torch.float32
+    """
+    return result_dtype((tensor1, tensor2))
+
+
+def can_cast(from_: dtype, to: dtype) -> bool:
+    """May the result of an operation, of dtype `from_`, be stored in a tensor of dtype `to`?
+
+    >>> can_cast(int64, uint8), can_cast(float32, int64)
+    (True, False)
+    """
+    return as_dtype(from_).category <= as_dtype(to).category
+
+
+class _Limits:
+    """What finfo and iinfo share: numbers about a dtype, taken from NumPy's."""
+
+    names: tuple[str, ...]
+    category: int
+
+    def __init__(self, type: dtype | None = None) -> None:
+        d = as_dtype(type)
+        if d.category != self.category:
+            other = "iinfo" if self.category == FLOAT else "finfo"
+            raise TypeError(f"{self.__class__.__name__}({d}): this describes other dtypes. Use {other} for {d}")
+        found = np.finfo(d.numpy) if self.category == FLOAT else np.iinfo(d.numpy)
+        self.dtype, self.bits = d.name, d.itemsize * 8
+        for name in self.names:
+            value = getattr(found, name)
+            setattr(self, name, float(value) if self.category == FLOAT else int(value))
+
+    def __repr__(self) -> str:
+        numbers = ", ".join(f"{name}={getattr(self, name):.6g}" for name in self.names)
+        return f"{self.__class__.__name__}({numbers}, dtype={self.dtype})"
+
+
+class finfo(_Limits):
+    """The limits of a floating dtype (the default one): min, max, eps, tiny (smallest_normal), resolution, bits.
+
+    >>> finfo(float32).eps
+    1.1920928955078125e-07
+    """
+
+    names, category = ("resolution", "min", "max", "eps", "smallest_normal", "tiny"), FLOAT
+
+
+class iinfo(_Limits):
+    """The limits of an integer dtype: min, max, bits.
+
+    >>> iinfo(int8)
+    iinfo(min=-128, max=127, dtype=int8)
+    """
+
+    names, category = ("min", "max"), INTEGER

@@ -20,6 +20,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
+from weakref import ref
 
 from .graph import Leaf, Node
 
@@ -30,10 +31,11 @@ if TYPE_CHECKING:
 class Extras:
     """What a watched node carries: hooks by number, and the gradient that it keeps."""
 
-    __slots__ = ("hooks", "retains", "grad")
+    __slots__ = ("hooks", "after", "retains", "grad")
 
     def __init__(self) -> None:
         self.hooks: dict[int, Callable] = {}
+        self.after: dict[int, Callable] = {}
         self.retains = False
         self.grad: Tensor | None = None
 
@@ -52,7 +54,8 @@ class Watched(Node):
             if found is not None:
                 g = checked(found, g)
         if self.extras.retains:
-            self.extras.grad = g if graph else g.clone()
+            kept = self.extras.grad
+            self.extras.grad = kept + g if kept is not None else g if graph else g.clone()
         return g
 
 
@@ -63,6 +66,8 @@ class WatchedLeaf(Watched, Leaf):
 
     def pull(self, g: Tensor, graph: bool) -> tuple[None]:
         self.receive(g, False)
+        for hook in list(self.extras.after.values()):
+            hook()
         return (None,)
 
 
@@ -117,6 +122,18 @@ class RemovableHandle:
 
 def register_hook(node: Node, hook: Callable) -> RemovableHandle:
     return RemovableHandle(watch(node).hooks, hook)
+
+
+def register_after(x: Tensor, hook: Callable) -> RemovableHandle:
+    """Call hook(x) when the gradient of a leaf x has been added to x.grad. The node does not keep x alive."""
+    reference = ref(x)
+
+    def call() -> None:
+        leaf = reference()
+        if leaf is not None:
+            hook(leaf)
+
+    return RemovableHandle(watch(x.node).after, call)
 
 
 def retain(node: Node) -> None:

@@ -77,6 +77,21 @@ def set_printoptions(
     _options.sci_mode = sci_mode
 
 
+NODE_NAMES = {  # PyTorch's, where they differ; of (t)ensors and (n)umbers
+    "square": "PowBackward0", "cube": "PowBackward0", "pow tt": "PowBackward1", "pow nt": "PowBackward2",
+    "sub nt": "RsubBackward1", "div nt": "MulBackward0", "addscaled": "AddBackward0", "log1p": "Log1PBackward0",
+    "logaddexp": "LogaddexpBackward0", "addcmul": "AddcmulBackward0", "addcdiv": "AddcdivBackward0",
+    "clamp tnn": "ClampBackward1", "clamp_min tn": "ClampBackward1", "clamp_max tn": "ClampBackward1",
+}  # fmt: skip
+
+
+def node_name(operation: type, operands: Iterable[object]) -> str:
+    """The name under which the node of an elementwise operation is printed; an operand that is None was a number."""
+    name: str = operation.name  # type: ignore[attr-defined]
+    call = f"{name} {''.join('n' if x is None else 't' for x in operands)}"
+    return NODE_NAMES.get(call) or NODE_NAMES.get(name) or f"{operation.__name__}Backward0"
+
+
 def tensor_repr(
     array: np.ndarray,
     *,

@@ -25,33 +25,44 @@ from typing import Any
 
 from . import dtypes, engine
 from .dtypes import Kind
-from .graph import Detached, Leaf, Node, base_of, mode, no_grad, share
+from .graph import Detached, Leaf, Node, base_of, mode, share
 from .hints import closest
-from .hooks import RemovableHandle, kept_gradient, register_hook, retain
+from .hooks import RemovableHandle, kept_gradient, register_after, register_hook, retain
 from .ops.advanced import AdvancedMethods
 from .ops.conversion import ConversionMethods
+from .ops.cutting import CuttingMethods
+from .ops.determinants import LapackMethods
+from .ops.diagonals import DiagonalMethods
 from .ops.elementary import ElementaryMethods
 from .ops.elementwise import ElementwiseMethods
 from .ops.extrema import ExtremaMethods
 from .ops.gathering import GatheringMethods
 from .ops.in_place import InPlaceMethods
 from .ops.indexing import IndexingMethods
-from .ops.joining import JoiningMethods
 from .ops.linalg import LinalgMethods
+from .ops.products import ProductMethods
+from .ops.random import RandomMethods
+from .ops.ranks import RankMethods
+from .ops.rearranging import RearrangingMethods
 from .ops.reduction import ReductionMethods
 from .ops.rows import RowMethods
 from .ops.scan import ScanMethods
+from .ops.scattering import ScatteringMethods
 from .ops.shape import ShapeMethods
 from .ops.sorting import SortingMethods
+from .ops.special import SpecialMethods
 from .ops.statistics import StatisticsMethods
-from .ops.strides import contiguous_strides
+from .ops.views import check_axes
+from .ops.windows import WindowMethods
 
 
 class Tensor(
     ConversionMethods,
     ElementwiseMethods,
     ElementaryMethods,
+    SpecialMethods,
     InPlaceMethods,
+    RandomMethods,
     ReductionMethods,
     ExtremaMethods,
     ScanMethods,
@@ -59,13 +70,23 @@ class Tensor(
     ShapeMethods,
     IndexingMethods,
     LinalgMethods,
+    ProductMethods,
+    DiagonalMethods,
+    LapackMethods,
     AdvancedMethods,
     GatheringMethods,
-    JoiningMethods,
+    ScatteringMethods,
+    CuttingMethods,
+    RearrangingMethods,
     SortingMethods,
+    RankMethods,
     RowMethods,
+    WindowMethods,
 ):
-    """An array with a gradient. Make one with `tensor`, `zeros`, `rand`, ...; the constructor is for operations."""
+    """An array with a gradient. Make one with `tensor`, `zeros`, `rand`, ...; the constructor is for operations.
+
+    (For old programs Tensor([1, 2]) is tensor([1., 2.]), and Tensor(2, 3) is empty(2, 3).)
+    """
 
     __slots__ = ("flat", "shape", "kind", "node", "region", "shared", "__weakref__")
     __hash__ = object.__hash__  # by identity: == compares elements
@@ -78,13 +99,24 @@ class Tensor(
     region: Any
     shared: Any
 
-    def __init__(self, flat: Any, shape: tuple[int, ...], kind: Kind, node: Node | None = None) -> None:
+    def __init__(self, flat: Any = (), shape: Any = None, kind: Any = None, node: Any = None) -> None:
+        try:
+            kind.dtype  # noqa: B018  # no Kind, so it is a user: Tensor([1.0, 2.0]) or Tensor(2, 3)
+        except AttributeError:
+            return self._construct([n for n in (flat, shape, kind, node) if n is not None])
         self.flat = flat
         self.shape = shape
         self.kind = kind
         self.node = node
         self.region = None
         self.shared = None
+
+    def _construct(self, given: list) -> None:
+        from .creation import constructed
+
+        x = constructed(None, given)
+        Tensor.__init__(self, x.flat, x.shape, x.kind)
+        self.region, self.shared = x.region, x.shared
 
     def __getattr__(self, name: str) -> Any:  # called only where the usual look-up found nothing
         hint = closest(name, dir(type(self)))
@@ -106,6 +138,8 @@ class Tensor(
     def dim(self) -> int:
         return len(self.shape)
 
+    ndimension = dim
+
     def numel(self) -> int:
         """The number of elements."""
         return prod(self.shape)
@@ -114,16 +148,12 @@ class Tensor(
 
     def size(self, dim: int | None = None) -> Any:
         """The shape, or the size of one axis."""
-        return self.shape if dim is None else self.shape[dim]
-
-    def stride(self, dim: int | None = None) -> Any:
-        """How many elements further in memory the next one along each axis (or along one) is."""
-        strides = contiguous_strides(self.shape) if self.flat is not None else self.region[2]
-        return strides if dim is None else strides[dim]
-
-    def is_contiguous(self) -> bool:
-        """Do the elements lie in order in memory?"""
-        return self.flat is not None
+        if dim is None:
+            return self.shape
+        check_axes(len(self.shape), dim)
+        if not self.shape:
+            raise IndexError("Dimension specified as 0 but tensor has no dimensions")
+        return self.shape[dim]
 
     def is_view(self) -> bool:
         """Was this tensor made as a view of another one?"""
@@ -228,11 +258,27 @@ class Tensor(
             raise RuntimeError("cannot register a hook on a tensor that doesn't require gradient")
         return register_hook(self.node, hook)
 
+    def register_post_accumulate_grad_hook(self, hook: Any) -> RemovableHandle:
+        """Call `hook(x)` each time after a gradient was added to the `grad` of this leaf x.
+
+        >>> import tinygrad_edu as tg
+        >>> x = tg.ones(2, requires_grad=True)
+        >>> handle = x.register_post_accumulate_grad_hook(lambda x: print(x.grad))
+        >>> (3.0 * x).sum().backward()
+        tensor([3., 3.])
+        """
+        if self.node is None:
+            raise RuntimeError("cannot register a hook on a tensor that doesn't require gradient")
+        if not self.node.leaf:
+            raise RuntimeError("post accumulate grad hooks cannot be registered on non-leaf tensors")
+        return register_after(self, hook)
+
     def backward(
         self,
         gradient: Tensor | None = None,
         retain_graph: bool | None = None,
         create_graph: bool = False,
+        inputs: Any = None,
         *,
         trace: bool = False,
     ) -> None:
@@ -240,7 +286,8 @@ class Tensor(
 
         `gradient` is the cotangent to start with: of this tensor's shape, and 1 by default if that is one number.
         The graph is freed unless `retain_graph`; with `create_graph` the gradients have a graph themselves.
-        With `trace` each step is printed. RuntimeError if there is no graph, or it was freed already.
+        With `inputs`, tensors, only these get their gradient. With `trace` each step is printed. RuntimeError if there
+        is no graph, or it was freed already.
 
         >>> import tinygrad_edu as tg
         >>> x = tg.tensor([1.0, 2.0], requires_grad=True)
@@ -248,6 +295,11 @@ class Tensor(
         >>> x.grad
         tensor([2., 4.])
         """
+        if inputs is not None:
+            from .autograd.grad import backward
+
+            backward(self, gradient, retain_graph, create_graph, inputs=inputs)
+            return
         watch: Any = None
         if trace:
             from .showing import print_step
@@ -280,13 +332,19 @@ class Tensor(
 
     @property
     def data(self) -> Tensor:
-        """The same memory, outside the graph; assigning replaces the elements, unrecorded."""
+        """The same memory, outside the graph. What is assigned becomes the tensor's memory (and shape, and dtype)."""
         return self.detach()
 
     @data.setter
     def data(self, value: Tensor) -> None:
-        with no_grad():
-            self.copy_(value)
+        if not isinstance(value, Tensor):
+            raise TypeError(f"Variable data has to be a tensor, but got {type(value).__name__}")
+        if self.node is not None and not value.kind.dtype.is_floating_point:
+            raise RuntimeError("data set to a tensor that requires gradients must be floating point or complex dtype")
+        other = value.detach()
+        self.flat, self.shape, self.kind, self.region, self.shared = (
+            other.flat, other.shape, other.kind, other.region, other.shared
+        )  # fmt: skip
 
 
 for name, module in list(sys.modules.items()):

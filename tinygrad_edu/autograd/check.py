@@ -33,6 +33,10 @@ from ..ops.conversion import as_array
 from ..tensors import Tensor
 from .grad import grad
 
+SWITCHES = {"check_undefined_grad": True, "check_grad_dtypes": True, "check_backward_ad": True, "masked": False,
+            "check_batched_grad": False, "check_batched_forward_grad": False, "check_forward_ad": False,
+            "check_fwd_over_rev": False, "check_rev_over_rev": True,
+            "gen_non_contig_grad_outputs": True}  # fmt: skip  # of PyTorch: may it be asked for?
 SMALL = 64  # elements of an input up to which each is moved by itself
 
 
@@ -48,19 +52,31 @@ def gradcheck(
     atol: float = 1e-5,
     rtol: float = 1e-3,
     raise_exception: bool = True,
+    nondet_tol: float = 0.0,
+    fast_mode: bool = False,
     seed: int = 0,
+    **others: bool,
 ) -> bool:
     """Check the gradients of `func` at `inputs` against central differences.
 
     `inputs`: a tensor or a tuple of arguments; the float64 tensors among them that require a gradient are checked.
     `func` may return one tensor or several. GradcheckError (or False) where analytical and numerical
-    derivative differ by more than atol + rtol |numerical|.
+    derivative differ by more than atol + rtol |numerical|, or where two backward passes differ by more than nondet_tol.
+    `fast_mode` tries random directions only. Of PyTorch's other switches those that ask for less or for what is done
+    anyway are accepted; what needs another kind of differentiation is a NotImplementedError.
 
     >>> import tinygrad_edu as tg
     >>> x = tg.tensor([0.5, -1.0], dtype=tg.float64, requires_grad=True)
     >>> gradcheck(lambda x: (x * x.sin()).sum(), x)
     True
     """
+    for name, value in others.items():
+        if name not in SWITCHES:
+            raise TypeError(f"gradcheck() got an unexpected keyword argument '{name}'")
+        if value and not SWITCHES[name]:
+            raise NotImplementedError(
+                f"gradcheck({name}=True) is not supported: there is backward differentiation only"
+            )
     arguments = (inputs,) if isinstance(inputs, Tensor) else tuple(inputs)
     checked = [x for x in arguments if isinstance(x, Tensor) and x.requires_grad]
     if not checked:
@@ -72,7 +88,7 @@ def gradcheck(
             )
     try:
         random = np.random.default_rng(seed)
-        compare(func, arguments, checked, random, eps, atol, rtol)
+        compare(func, arguments, checked, random, eps, atol, rtol, nondet_tol, fast_mode)
     except GradcheckError:
         if raise_exception:
             raise
@@ -80,12 +96,18 @@ def gradcheck(
     return True
 
 
-def gradgradcheck(func: Callable[..., Any], inputs: Any, **options: Any) -> bool:
-    """Check the second derivatives: the gradients of `func` are themselves checked by `gradcheck`."""
+def gradgradcheck(func: Callable[..., Any], inputs: Any, grad_outputs: Any = None, **options: Any) -> bool:
+    """Check the second derivatives: the gradients of `func` are themselves checked by `gradcheck`.
+
+    `grad_outputs` are the cotangents of the first backward pass, by default random ones.
+    """
     arguments = (inputs,) if isinstance(inputs, Tensor) else tuple(inputs)
     random = np.random.default_rng(options.get("seed", 0) + 1)
     places = [i for i, x in enumerate(arguments) if isinstance(x, Tensor) and x.requires_grad]
-    cotangents = [random_like(y, random).requires_grad_() for y in outputs_of(func, arguments)]
+    if grad_outputs is None:
+        cotangents = [random_like(y, random).requires_grad_() for y in outputs_of(func, arguments)]
+    else:
+        cotangents = [grad_outputs] if isinstance(grad_outputs, Tensor) else list(grad_outputs)
 
     def first(*given: Any) -> tuple:
         own, vs = given[: len(arguments)], given[len(arguments) :]
@@ -97,7 +119,15 @@ def gradgradcheck(func: Callable[..., Any], inputs: Any, **options: Any) -> bool
 
 
 def compare(
-    func: Callable, arguments: tuple, checked: list[Tensor], random: Any, eps: float, atol: float, rtol: float
+    func: Callable,
+    arguments: tuple,
+    checked: list[Tensor],
+    random: Any,
+    eps: float,
+    atol: float,
+    rtol: float,
+    nondet_tol: float,
+    fast: bool,
 ) -> None:
     outputs = outputs_of(func, arguments)
     for k, y in enumerate(outputs):
@@ -106,12 +136,15 @@ def compare(
         v = random_like(y, random)
         analytical: tuple[Tensor | None, ...] = (None,) * len(checked)  # of an output without a graph: zero
         if y.requires_grad:
-            analytical = grad([y], checked, [v], retain_graph=True, allow_unused=True)
+            analytical, again = (grad([y], checked, [v], retain_graph=True, allow_unused=True) for _ in range(2))
+            for g, h in zip(analytical, again, strict=True):
+                if g is not None and np.abs(as_array(g) - as_array(h)).max(initial=0.0) > nondet_tol:
+                    raise GradcheckError("Backward is not reentrant: two passes gave different gradients (nondet_tol)")
         for which, (x, g) in enumerate(zip(checked, analytical, strict=True)):
             found = np.zeros(x.shape) if g is None else as_array(g)
             if g is not None and g.shape != x.shape:
                 raise GradcheckError(f"the gradient of input {which} has shape {list(g.shape)}, not {list(x.shape)}")
-            for u, name in directions(x, random):
+            for u, name in directions(x, random, fast):
                 numerical = difference(func, arguments, x, u, k, as_array(v), eps)
                 exact = float((found * u).sum())
                 if not abs(exact - numerical) <= atol + rtol * abs(numerical):
@@ -122,9 +155,9 @@ def compare(
                     )
 
 
-def directions(x: Tensor, random: Any) -> list[tuple[np.ndarray, str]]:
+def directions(x: Tensor, random: Any, fast: bool) -> list[tuple[np.ndarray, str]]:
     """Every element of a small input; random directions of a large one."""
-    if x.numel() <= SMALL:
+    if x.numel() <= SMALL and not fast:
         found = []
         for index in np.ndindex(*x.shape):
             u = np.zeros(x.shape)

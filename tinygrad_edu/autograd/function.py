@@ -73,7 +73,7 @@ class Output(Node):
         return (Bundle({self.k: g}),)
 
 
-class Context(Node):
+class FunctionCtx(Node):
     """The node of a Function, which its forward and backward know as `ctx`. Any attribute may be set on it."""
 
     # No __slots__: a user may keep what they like here.
@@ -172,7 +172,7 @@ class Context(Node):
 
 
 class Saved:
-    """A tensor saved by a Context. A result is kept without its node, which would be the context itself: a cycle."""
+    """A saved tensor. A result is kept without its node, which would be the context itself: a cycle."""
 
     __slots__ = ("x", "number", "shared", "version")
 
@@ -182,7 +182,7 @@ class Saved:
         self.shared = share(x) if x is not None else None
         self.version = self.shared.version if self.shared is not None else 0
 
-    def unpack(self, node: Context) -> Any:
+    def unpack(self, node: FunctionCtx) -> Any:
         if self.shared is None:
             return None
         if self.shared.version != self.version:
@@ -233,7 +233,7 @@ class Function:
             if not isinstance(found, staticmethod):
                 raise RuntimeError(f"{cls.__name__}.{method} must be a @staticmethod with ctx as its first argument")
         tensors = [x if isinstance(x, Tensor) else None for x in arguments]
-        ctx = Context(cls, tuple(x is not None and x.requires_grad for x in tensors))
+        ctx = FunctionCtx(cls, tuple(x is not None and x.requires_grad for x in tensors))
         recorded = mode.grad and any(ctx.needs_input_grad)
         with no_grad():
             if cls.setup_context is None:
@@ -250,7 +250,7 @@ class Function:
         return tuple(outputs) if isinstance(found, tuple) else outputs[0]
 
 
-def record(ctx: Context, tensors: list, outputs: list) -> None:
+def record(ctx: FunctionCtx, tensors: list, outputs: list) -> None:
     """Put the node of a Function into the graph, between its arguments and its results."""
     ctx.parents = tuple(None if x is None else x.node for x in tensors)
     ctx.arguments = [None if x is None else (x.shape, x.kind) for x in tensors]
@@ -275,7 +275,7 @@ def once_differentiable(backward: Callable) -> Callable:
     """A decorator for a `backward` whose result must not be differentiated again: doing so is an error."""
 
     @wraps(backward)
-    def wrapped(ctx: Context, *cotangents: Any) -> Any:
+    def wrapped(ctx: FunctionCtx, *cotangents: Any) -> Any:
         recorded = mode.grad and any(isinstance(g, Tensor) and g.requires_grad for g in cotangents)
         with no_grad():
             found = backward(ctx, *cotangents)
@@ -290,9 +290,9 @@ def once_differentiable(backward: Callable) -> Callable:
 
 class _Refuse(Function):
     @staticmethod
-    def forward(ctx: Context, y: Tensor, *cotangents: Any) -> Tensor:
+    def forward(ctx: FunctionCtx, y: Tensor, *cotangents: Any) -> Tensor:
         return y.detach()
 
     @staticmethod
-    def backward(ctx: Context, g: Tensor) -> Any:
+    def backward(ctx: FunctionCtx, g: Tensor) -> Any:
         raise RuntimeError("trying to differentiate twice a function that was marked with @once_differentiable")

@@ -2,196 +2,188 @@
 
     nn.Sequential(nn.Linear(2, 8), nn.LeakyReLU(0.2), nn.Linear(8, 1))
 
-A module here says which function it is for, and the names of the options that it keeps; `forward` calls the one with
-the others: (*) -> (*).
+A module here says which function it is for, (*) -> (*); its options are those of the function (nn/kept.py says how).
 
 Source: PyTorch documentation, torch.nn, "Non-linear activations".
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import Any
 
+from ..creation import full
+from ..graph import no_grad
 from ..tensors import Tensor
 from . import functional as F
+from .kept import Kept
 from .module import Module
+from .parameter import Parameter
 
 
-class Activation(Module):
-    """A function as a module. `options` are the names of its arguments, which are kept as attributes and printed.
-
-    An option that says `inplace` is printed only where it is True.
-    """
-
-    function: Callable[..., Tensor]
-    options: tuple[str, ...] = ()
-
-    def __init__(self) -> None:
-        super().__init__()
-
-    def forward(self, input: Tensor) -> Tensor:
-        return type(self).function(input, *[getattr(self, name) for name in self.options])
-
-    def extra_repr(self) -> str:
-        shown = {name: getattr(self, name) for name in self.options}
-        if not shown.get("inplace", True):
-            del shown["inplace"]
-        return ", ".join(f"{name}={value!r}" for name, value in shown.items())
-
-
-class MayBeInPlace(Activation):
-    """An activation whose only option is to take the place of its input."""
-
-    options: tuple[str, ...] = ("inplace",)
-
-    def __init__(self, inplace: bool = False) -> None:
-        super().__init__()
-        self.inplace = inplace
-
-
-class ReLU(MayBeInPlace):
+class ReLU(Kept):
     """max(x, 0), elementwise."""
 
     function = staticmethod(F.relu)
 
 
-class ReLU6(MayBeInPlace):
+class ReLU6(Kept):
     """x between 0 and 6, elementwise."""
 
     function = staticmethod(F.relu6)
 
 
-class SELU(MayBeInPlace):
+class SELU(Kept):
     """elu, scaled so that mean 0 and variance 1 reproduce themselves."""
 
     function = staticmethod(F.selu)
 
 
-class SiLU(MayBeInPlace):
+class SiLU(Kept):
     """x sigmoid(x), elementwise."""
 
     function = staticmethod(F.silu)
 
 
-class Mish(MayBeInPlace):
+class Mish(Kept):
     """x tanh(log(1 + eˣ)), elementwise."""
 
     function = staticmethod(F.mish)
 
 
-class Hardsigmoid(MayBeInPlace):
+class Hardsigmoid(Kept):
     """x/6 + 1/2 between 0 and 1, elementwise."""
 
-    function = staticmethod(F.hardsigmoid)
-
-    def extra_repr(self) -> str:
-        return ""
+    function, shown = staticmethod(F.hardsigmoid), ()
 
 
-class Hardswish(Hardsigmoid):
+class Hardswish(Kept):
     """x hardsigmoid(x), elementwise."""
 
-    function = staticmethod(F.hardswish)
+    function, shown = staticmethod(F.hardswish), ()
 
 
-class LeakyReLU(Activation):
+class LeakyReLU(Kept):
     """x above 0, negative_slope · x below."""
 
-    function, options = staticmethod(F.leaky_relu), ("negative_slope", "inplace")
-
-    def __init__(self, negative_slope: float = 0.01, inplace: bool = False) -> None:
-        super().__init__()
-        self.negative_slope, self.inplace = negative_slope, inplace
+    function = staticmethod(F.leaky_relu)
 
 
-class ELU(Activation):
+class ELU(Kept):
     """x above 0, α (eˣ - 1) below."""
 
-    function, options = staticmethod(F.elu), ("alpha", "inplace")
-
-    def __init__(self, alpha: float = 1.0, inplace: bool = False) -> None:
-        super().__init__()
-        self.alpha, self.inplace = alpha, inplace
+    function = staticmethod(F.elu)
 
 
-class CELU(ELU):
+class CELU(Kept):
     """x above 0, α (e^(x/α) - 1) below."""
 
     function = staticmethod(F.celu)
 
 
-class Hardtanh(Activation):
+class Hardtanh(Kept):
     """x between two bounds."""
 
-    function, options = staticmethod(F.hardtanh), ("min_val", "max_val", "inplace")
+    function = staticmethod(F.hardtanh)
 
-    def __init__(self, min_val: float = -1.0, max_val: float = 1.0, inplace: bool = False) -> None:
-        super().__init__()
-        if min_val >= max_val:
+    def settled(self, options: dict[str, Any]) -> dict[str, Any]:
+        if options["min_val"] >= options["max_val"]:
             raise AssertionError("max_val must be larger than min_val")
-        self.min_val, self.max_val, self.inplace = min_val, max_val, inplace
+        return options
 
 
-class GELU(Activation):
+class Threshold(Kept):
+    """x above a threshold, `value` below."""
+
+    function = staticmethod(F.threshold)
+
+
+class RReLU(Kept):
+    """leaky_relu; in training with a random slope for each negative element, else with the mean of the bounds."""
+
+    function = staticmethod(F.rrelu)
+
+
+class Hardshrink(Kept):
+    """x, but 0 between -lambd and lambd."""
+
+    function = staticmethod(F.hardshrink)
+
+    def extra_repr(self) -> str:
+        return f"{self.lambd}"
+
+
+class Softshrink(Hardshrink):
+    """x, closer to 0 by lambd, and 0 between -lambd and lambd."""
+
+    function = staticmethod(F.softshrink)
+
+
+class PReLU(Module):
+    """x above 0, w x below, where w (one, or one for each channel) is a parameter: `weight`."""
+
+    def __init__(self, num_parameters: int = 1, init: float = 0.25, device: Any = None, dtype: Any = None) -> None:
+        super().__init__()
+        self.num_parameters, self.init = num_parameters, init
+        self.weight = Parameter(full((num_parameters,), float(init), device=device, dtype=dtype))
+
+    def reset_parameters(self) -> None:
+        """Start again from `init`."""
+        with no_grad():
+            self.weight.fill_(self.init)
+
+    def forward(self, input: Tensor) -> Tensor:
+        return F.prelu(input, self.weight)
+
+    def extra_repr(self) -> str:
+        return f"num_parameters={self.num_parameters}"
+
+
+class GELU(Kept):
     """x Φ(x), with the normal distribution Φ; with approximate='tanh' a formula close to it."""
 
-    function, options = staticmethod(F.gelu), ("approximate",)
-
-    def __init__(self, approximate: str = "none") -> None:
-        super().__init__()
-        self.approximate = approximate
+    function = staticmethod(F.gelu)
 
 
-class Softplus(Activation):
+class Softplus(Kept):
     """log(1 + e^(βx)) / β; x itself where βx is above the threshold."""
 
-    function, options = staticmethod(F.softplus), ("beta", "threshold")
-
-    def __init__(self, beta: float = 1.0, threshold: float = 20.0) -> None:
-        super().__init__()
-        self.beta, self.threshold = beta, threshold
+    function = staticmethod(F.softplus)
 
 
-class Tanh(Activation):
+class Tanh(Kept):
     """tanh x, elementwise."""
 
     function = staticmethod(F.tanh)
 
 
-class Tanhshrink(Activation):
+class Tanhshrink(Kept):
     """x - tanh x, elementwise."""
 
     function = staticmethod(F.tanhshrink)
 
 
-class Sigmoid(Activation):
+class Sigmoid(Kept):
     """1 / (1 + e⁻ˣ), elementwise."""
 
     function = staticmethod(F.sigmoid)
 
 
-class LogSigmoid(Activation):
+class LogSigmoid(Kept):
     """log(1 / (1 + e⁻ˣ)), elementwise."""
 
     function = staticmethod(F.logsigmoid)
 
 
-class Softsign(Activation):
+class Softsign(Kept):
     """x / (1 + |x|), elementwise."""
 
     function = staticmethod(F.softsign)
 
 
-class Softmax(Activation):
+class Softmax(Kept):
     """eˣ / Σ eˣ along an axis."""
 
-    function: Any = staticmethod(F.softmax)
-    options = ("dim",)
-
-    def __init__(self, dim: int | None = None) -> None:
-        super().__init__()
-        self.dim = dim
+    function, missing = staticmethod(F.softmax), ("_stacklevel", "dtype")
 
 
 class LogSoftmax(Softmax):
@@ -204,3 +196,18 @@ class Softmin(Softmax):
     """softmax(-x) along an axis."""
 
     function = staticmethod(F.softmin)
+
+
+class Softmax2d(Module):
+    """softmax over the channels of images (rows, channels, height, width), or of one."""
+
+    def forward(self, input: Tensor) -> Tensor:
+        if len(input.shape) not in (3, 4):
+            raise ValueError(f"Softmax2d: expected input to be 3D or 4D, got {len(input.shape)}D instead")
+        return F.softmax(input, -3)
+
+
+class GLU(Kept):
+    """The first half along an axis, times the sigmoid of the second half."""
+
+    function = staticmethod(F.glu)

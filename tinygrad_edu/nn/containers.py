@@ -128,7 +128,27 @@ class Sequential(Listed):
             self._set_members(list(self))
 
     def __add__(self, other: Sequential) -> Sequential:
+        if not isinstance(other, Sequential):
+            raise ValueError(f"add operator supports only objects of Sequential class, but {type(other)} is given.")
         return Sequential(*self, *other)
+
+    def __iadd__(self, other: Sequential) -> Sequential:
+        self._set_members(list(self + other))
+        return self
+
+    def __mul__(self, times: int) -> Sequential:
+        """The same modules, several times."""
+        if not isinstance(times, int):
+            raise TypeError(f"unsupported operand type(s) for *: Sequential and {type(times)}")
+        if times <= 0:
+            raise ValueError(f"Non-positive multiplication factor {times} for {type(self)}")
+        return Sequential(*list(self) * times)
+
+    __rmul__ = __mul__
+
+    def __imul__(self, times: int) -> Sequential:
+        self._set_members(list(self * times))
+        return self
 
     def forward(self, x: Any) -> Any:
         for module in self._modules.values():
@@ -179,8 +199,11 @@ class ParameterList(Listed):
     def _accept(self, member: Any) -> Parameter:
         return as_parameter(member)
 
-    def __repr__(self) -> str:
-        return listing(self, enumerate(self))
+    def extra_repr(self) -> str:
+        return listing((str(k), p, p.dtype.name) for k, p in enumerate(self))
+
+    def __iadd__(self, values: Iterable[Any]) -> ParameterList:
+        return self.extend(values)
 
 
 class Keyed(Container):
@@ -243,8 +266,39 @@ class ParameterDict(Keyed):
     def _accept(self, member: Any) -> Parameter:
         return as_parameter(member)
 
-    def __repr__(self) -> str:
-        return listing(self, self.items())
+    def extra_repr(self) -> str:
+        names = {"float32": "FloatTensor", "float64": "DoubleTensor"}
+        return listing((key, p, names.get(p.dtype.name, p.dtype.name)) for key, p in self.items())
+
+    def get(self, key: str, default: Any = None) -> Any:
+        return self._members().get(key, default)
+
+    def setdefault(self, key: str, default: Any = None) -> Any:
+        if key not in self:
+            self[key] = default
+        return self[key]
+
+    def popitem(self) -> tuple[str, Any]:
+        return self._members().popitem()
+
+    def copy(self) -> ParameterDict:
+        """Another dict of the same parameters."""
+        return ParameterDict(self)
+
+    def fromkeys(self, keys: Iterable[str], default: Any = None) -> ParameterDict:
+        return ParameterDict((key, default) for key in keys)
+
+    def __reversed__(self) -> Iterator[str]:
+        return reversed(list(self))
+
+    def __or__(self, other: Any) -> ParameterDict:
+        copy = self.copy()
+        copy.update(other)
+        return copy
+
+    def __ior__(self, other: Any) -> ParameterDict:
+        self.update(other)
+        return self
 
 
 def as_parameter(x: Any) -> Parameter:
@@ -253,11 +307,9 @@ def as_parameter(x: Any) -> Parameter:
     return x if isinstance(x, Parameter) else Parameter(x)
 
 
-def listing(module: Module, members: Iterable[tuple[Any, Parameter]]) -> str:
+def listing(members: Iterable[tuple[str, Parameter, str]]) -> str:
     """The text of a container of parameters: dtype and sizes of each."""
-    lines = [
-        f"    ({key}): Parameter containing: [torch.{p.dtype.name} of size {'x'.join(map(str, p.shape))}]\n"
-        for key, p in members
-    ]
-    name, text = type(module).__name__, "".join(lines)
-    return f"{name}(\n{text})" if text else f"{name}()"
+    return "\n".join(
+        f"  ({key}): Parameter containing: [torch.{kind} of size {'x'.join(map(str, p.shape))}]"
+        for key, p, kind in members
+    )

@@ -1,4 +1,4 @@
-"""Layers with parameters, and those that shape, drop or look up.
+"""Layers with parameters, and those that shape or look up.
 
 A linear layer computes x Wᵀ + b for x (*, in), W (out, in), b (out,): each row of W is one output's weights. It starts
 from W and b uniform in ±1/sqrt(in), so that an output has about the variance of an input, whatever the width.
@@ -19,6 +19,7 @@ from ..hints import hinted
 from ..tensors import Tensor
 from . import functional as F
 from . import init
+from .functional.layers import refuse_sparse
 from .module import Module
 from .parameter import Parameter
 
@@ -61,7 +62,9 @@ class Linear(Module):
 class Embedding(Module):
     """A table of vectors, looked up by number: (*) of integers -> (*, embedding_dim).
 
-    The vector `padding_idx` starts as 0 and gets no gradient.
+    The vector `padding_idx` starts as 0 and gets no gradient. Vectors that are looked up and longer than `max_norm` (in
+    the norm of order `norm_type`) are shortened first. `scale_grad_by_freq` divides gradients by how often a number
+    occurs in the batch. sparse=True is not supported.
 
     >>> import tinygrad_edu as tg
     >>> tg.nn.Embedding(10, 3)(tg.tensor([[1, 2], [9, 0]])).shape
@@ -74,17 +77,29 @@ class Embedding(Module):
         num_embeddings: int,
         embedding_dim: int,
         padding_idx: int | None = None,
-        *,
+        max_norm: float | None = None,
+        norm_type: float = 2.0,
+        scale_grad_by_freq: bool = False,
+        sparse: bool = False,
+        _weight: Tensor | None = None,
+        _freeze: bool = False,
         device: Any = None,
         dtype: Any = None,
     ) -> None:
         super().__init__()
         if padding_idx is not None and not -num_embeddings <= padding_idx < num_embeddings:
             raise AssertionError("Padding_idx must be within num_embeddings")
+        refuse_sparse(sparse)
         self.num_embeddings, self.embedding_dim = num_embeddings, embedding_dim
         self.padding_idx = None if padding_idx is None else padding_idx % num_embeddings
-        self.weight = Parameter(empty(num_embeddings, embedding_dim, dtype=dtype, device=device))
-        self.reset_parameters()
+        self.max_norm, self.norm_type = max_norm, norm_type
+        self.scale_grad_by_freq, self.sparse = scale_grad_by_freq, sparse
+        if _weight is not None and _weight.shape != (num_embeddings, embedding_dim):
+            raise AssertionError("Shape of weight does not match num_embeddings and embedding_dim")
+        made = empty(num_embeddings, embedding_dim, dtype=dtype, device=device) if _weight is None else _weight
+        self.weight = Parameter(made, requires_grad=not _freeze)
+        if _weight is None:
+            self.reset_parameters()
 
     def reset_parameters(self) -> None:
         """Draw new initial vectors; PyTorch's own for the same seed."""
@@ -93,28 +108,31 @@ class Embedding(Module):
             with no_grad():
                 self.weight[self.padding_idx].zero_()
 
+    @classmethod
+    def from_pretrained(
+        cls,
+        embeddings: Tensor,
+        freeze: bool = True,
+        padding_idx: int | None = None,
+        max_norm: float | None = None,
+        norm_type: float = 2.0,
+        scale_grad_by_freq: bool = False,
+        sparse: bool = False,
+    ) -> Embedding:
+        """A layer with a table (rows, width) that is there already; with `freeze` it is not trained."""
+        if len(embeddings.shape) != 2:
+            raise AssertionError("Embeddings parameter is expected to be 2-dimensional")
+        return cls(*embeddings.shape, padding_idx, max_norm, norm_type, scale_grad_by_freq, sparse, embeddings, freeze)
+
     def forward(self, input: Tensor) -> Tensor:
-        return F.embedding(input, self.weight, self.padding_idx)
+        return F.embedding(
+            input, self.weight, self.padding_idx, self.max_norm, self.norm_type, self.scale_grad_by_freq, self.sparse
+        )
 
     def extra_repr(self) -> str:
-        padding = "" if self.padding_idx is None else f", padding_idx={self.padding_idx}"
-        return f"{self.num_embeddings}, {self.embedding_dim}{padding}"
-
-
-class Dropout(Module):
-    """Each element is 0 with probability p, else divided by 1 - p; in training mode only."""
-
-    def __init__(self, p: float = 0.5, inplace: bool = False) -> None:
-        super().__init__()
-        if not 0.0 <= p <= 1.0:
-            raise ValueError(f"dropout probability has to be between 0 and 1, but got {p}")
-        self.p, self.inplace = p, inplace
-
-    def forward(self, input: Tensor) -> Tensor:
-        return F.dropout(input, self.p, self.training, self.inplace)
-
-    def extra_repr(self) -> str:
-        return f"p={self.p}, inplace={self.inplace}"
+        defaults = {"padding_idx": None, "max_norm": None, "norm_type": 2.0, "scale_grad_by_freq": False}
+        said = [f", {name}={getattr(self, name)}" for name, usual in defaults.items() if getattr(self, name) != usual]
+        return f"{self.num_embeddings}, {self.embedding_dim}{''.join(said)}"
 
 
 class Identity(Module):

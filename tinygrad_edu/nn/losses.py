@@ -1,70 +1,52 @@
 """Losses as modules: what a network is asked to make small. The functions are in functional/.
 
-    F.huber_loss(x, t, delta=2.0)           a function: every option at every call
-    nn.HuberLoss(delta=2.0)(x, t)           a module: the options are given once, and travel with the model
+    nn.HuberLoss(delta=2.0)(x, t)    is    F.huber_loss(x, t, delta=2.0)
 
-So a class here says which function it is for, and which options that has; the base keeps them and calls it. Every loss
-has a `reduction`: 'mean', 'sum', or 'none' for one number per element (or row). Weights are buffers, so that they move
-and are saved with the module.
+Every loss has a `reduction`: 'mean', 'sum', or 'none' for one number per element (or row); the other options are those
+of the function (nn/kept.py says how they come here). Weights are buffers.
 
 Source: PyTorch documentation, torch.nn, "Loss functions".
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import Any
 
-from ..tensors import Tensor
 from . import functional as F
 from .functional.losses import check_reduction, legacy_reduction
-from .module import Module
+from .kept import Kept
+from .similarity import PairwiseDistance
 
 
-class Loss(Module):
-    """The base: keeps `reduction` and the options, and calls the function with them."""
+class Loss(Kept):
+    """The base: compares two tensors, and knows the old names of reductions."""
 
-    function: Callable[..., Tensor]
+    operands, shown = 2, ()
     reductions: tuple[str, ...] = ()  # besides the usual three
 
-    def __init__(
-        self, size_average: bool | None = None, reduce: bool | None = None, reduction: str = "mean", **options: Any
-    ) -> None:
-        super().__init__()
-        self.reduction = legacy_reduction(size_average, reduce, reduction)
-        if self.reduction not in self.reductions:
-            check_reduction(self.reduction)
-        self.options = tuple(options)
-        for name, value in options.items():
-            if name.endswith("weight"):
-                self.register_buffer(name, value)
-            else:
-                setattr(self, name, value)
-
-    def forward(self, *operands: Tensor, **named: Tensor) -> Tensor:
-        options = {name: getattr(self, name) for name in self.options}
-        return type(self).function(*operands, **named, reduction=self.reduction, **options)
+    def settled(self, options: dict[str, Any]) -> dict[str, Any]:
+        old = options.pop("size_average", None), options.pop("reduce", None)
+        options["reduction"] = legacy_reduction(*old, options["reduction"])
+        if options["reduction"] not in self.reductions:
+            check_reduction(options["reduction"])
+        return options
 
 
 class MSELoss(Loss):
-    """The squared error (input - target)²; differentiates both."""
+    """The squared error (input - target)²; differentiates both.
 
-    function: Callable[..., Tensor] = staticmethod(F.mse_loss)
+    >>> import tinygrad_edu as tg
+    >>> tg.nn.MSELoss(reduction="sum")(tg.tensor([1.0, 2.0]), tg.tensor([0.0, 4.0]))
+    tensor(5.)
+    """
 
-    def __init__(self, size_average: bool | None = None, reduce: bool | None = None, reduction: str = "mean") -> None:
-        super().__init__(size_average, reduce, reduction)
+    function, missing = staticmethod(F.mse_loss), ("weight",)
 
 
-class L1Loss(MSELoss):
+class L1Loss(Loss):
     """The absolute error |input - target|."""
 
-    function = staticmethod(F.l1_loss)
-
-
-class SoftMarginLoss(MSELoss):
-    """log(1 + e^(-target · input)), for targets 1 and -1."""
-
-    function = staticmethod(F.soft_margin_loss)
+    function, missing = staticmethod(F.l1_loss), ("weight",)
 
 
 class SmoothL1Loss(Loss):
@@ -72,19 +54,11 @@ class SmoothL1Loss(Loss):
 
     function = staticmethod(F.smooth_l1_loss)
 
-    def __init__(
-        self, size_average: bool | None = None, reduce: bool | None = None, reduction: str = "mean", beta: float = 1.0
-    ) -> None:
-        super().__init__(size_average, reduce, reduction, beta=beta)
-
 
 class HuberLoss(Loss):
     """Squared where the error is below `delta`, delta times the absolute error beyond."""
 
-    function = staticmethod(F.huber_loss)
-
-    def __init__(self, reduction: str = "mean", delta: float = 1.0) -> None:
-        super().__init__(reduction=reduction, delta=delta)
+    function, missing = staticmethod(F.huber_loss), ("weight",)
 
 
 class BCELoss(Loss):
@@ -92,30 +66,11 @@ class BCELoss(Loss):
 
     function = staticmethod(F.binary_cross_entropy)
 
-    def __init__(
-        self,
-        weight: Tensor | None = None,
-        size_average: bool | None = None,
-        reduce: bool | None = None,
-        reduction: str = "mean",
-    ) -> None:
-        super().__init__(size_average, reduce, reduction, weight=weight)
-
 
 class BCEWithLogitsLoss(Loss):
     """Binary cross-entropy of sigmoid(input), without the detour through numbers that may round to 0 or 1."""
 
     function = staticmethod(F.binary_cross_entropy_with_logits)
-
-    def __init__(
-        self,
-        weight: Tensor | None = None,
-        size_average: bool | None = None,
-        reduce: bool | None = None,
-        reduction: str = "mean",
-        pos_weight: Tensor | None = None,
-    ) -> None:
-        super().__init__(size_average, reduce, reduction, weight=weight, pos_weight=pos_weight)
 
 
 class NLLLoss(Loss):
@@ -123,33 +78,11 @@ class NLLLoss(Loss):
 
     function = staticmethod(F.nll_loss)
 
-    def __init__(
-        self,
-        weight: Tensor | None = None,
-        size_average: bool | None = None,
-        ignore_index: int = -100,
-        reduce: bool | None = None,
-        reduction: str = "mean",
-    ) -> None:
-        super().__init__(size_average, reduce, reduction, weight=weight, ignore_index=ignore_index)
-
 
 class CrossEntropyLoss(Loss):
     """Cross-entropy of logits (n, classes, ...) against class numbers (n, ...), or against probabilities."""
 
     function = staticmethod(F.cross_entropy)
-
-    def __init__(
-        self,
-        weight: Tensor | None = None,
-        size_average: bool | None = None,
-        ignore_index: int = -100,
-        reduce: bool | None = None,
-        reduction: str = "mean",
-        label_smoothing: float = 0.0,
-    ) -> None:
-        options = dict(weight=weight, ignore_index=ignore_index, label_smoothing=label_smoothing)
-        super().__init__(size_average, reduce, reduction, **options)
 
 
 class KLDivLoss(Loss):
@@ -157,67 +90,71 @@ class KLDivLoss(Loss):
 
     function, reductions = staticmethod(F.kl_div), ("batchmean",)
 
-    def __init__(
-        self,
-        size_average: bool | None = None,
-        reduce: bool | None = None,
-        reduction: str = "mean",
-        log_target: bool = False,
-    ) -> None:
-        super().__init__(size_average, reduce, reduction, log_target=log_target)
-
 
 class PoissonNLLLoss(Loss):
     """Of counts against the (logarithm of the) rate of a Poisson distribution."""
 
     function = staticmethod(F.poisson_nll_loss)
 
-    def __init__(
-        self,
-        log_input: bool = True,
-        full: bool = False,
-        size_average: bool | None = None,
-        eps: float = 1e-8,
-        reduce: bool | None = None,
-        reduction: str = "mean",
-    ) -> None:
-        super().__init__(size_average, reduce, reduction, log_input=log_input, full=full, eps=eps)
-
 
 class GaussianNLLLoss(Loss):
     """Of targets against a normal distribution with mean `input` and variance `var`."""
 
-    function = staticmethod(F.gaussian_nll_loss)
+    operands, by_name, function = 3, True, staticmethod(F.gaussian_nll_loss)
 
-    def __init__(self, *, full: bool = False, eps: float = 1e-6, reduction: str = "mean") -> None:
-        super().__init__(reduction=reduction, full=full, eps=eps)
+
+class SoftMarginLoss(Loss):
+    """log(1 + e^(-target · input)), for targets 1 and -1."""
+
+    function = staticmethod(F.soft_margin_loss)
 
 
 class HingeEmbeddingLoss(Loss):
     """For a distance: itself where the target is 1, max(0, margin - it) where the target is -1."""
 
-    function: Callable[..., Tensor] = staticmethod(F.hinge_embedding_loss)
-
-    def __init__(
-        self,
-        margin: float = 1.0,
-        size_average: bool | None = None,
-        reduce: bool | None = None,
-        reduction: str = "mean",
-    ) -> None:
-        super().__init__(size_average, reduce, reduction, margin=margin)
+    function = staticmethod(F.hinge_embedding_loss)
 
 
-class MarginRankingLoss(HingeEmbeddingLoss):
+class CosineEmbeddingLoss(Loss):
+    """1 - cos of two vectors where the target is 1, max(0, cos - margin) where it is -1."""
+
+    operands, function = 3, staticmethod(F.cosine_embedding_loss)
+
+
+class MarginRankingLoss(Loss):
     """max(0, margin - target · (input1 - input2)): which of the two should be larger."""
 
-    function = staticmethod(F.margin_ranking_loss)
+    operands, function = 3, staticmethod(F.margin_ranking_loss)
 
-    def __init__(
-        self,
-        margin: float = 0.0,
-        size_average: bool | None = None,
-        reduce: bool | None = None,
-        reduction: str = "mean",
-    ) -> None:
-        super().__init__(margin, size_average, reduce, reduction)
+
+class TripletMarginLoss(Loss):
+    """max(0, margin + ‖anchor - positive‖ - ‖anchor - negative‖)."""
+
+    operands, function = 3, staticmethod(F.triplet_margin_loss)
+
+
+class TripletMarginWithDistanceLoss(Loss):
+    """The same with any distance, a function or a module."""
+
+    operands, function = 3, staticmethod(F.triplet_margin_with_distance_loss)
+
+    def settled(self, options: dict[str, Any]) -> dict[str, Any]:
+        return super().settled(options | {"distance_function": options["distance_function"] or PairwiseDistance()})
+
+
+class MultiMarginLoss(Loss):
+    """The score of the right class should be the largest, by `margin`."""
+
+    function = staticmethod(F.multi_margin_loss)
+
+
+class MultiLabelMarginLoss(Loss):
+    """The scores of all right classes should be larger than those of all others, by 1."""
+
+    function = staticmethod(F.multilabel_margin_loss)
+
+
+class MultiLabelSoftMarginLoss(Loss):
+    """Binary cross-entropy of sigmoid(input), the mean over the classes."""
+
+    function = staticmethod(F.multilabel_soft_margin_loss)

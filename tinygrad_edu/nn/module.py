@@ -27,17 +27,17 @@ import warnings
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any
 
-from ..dtypes import float32, float64
+from ..dtypes import float16, float32, float64
 from ..hints import closest
-from ..hooks import RemovableHandle
 from ..tensors import Tensor
-from .parameter import Parameter
+from .hooks import HookedModule
+from .parameter import Buffer, Parameter
 from .state import IncompatibleKeys, load, replace_memory
 
 PLACES = ("_parameters", "_buffers", "_modules")
 
 
-class Module:
+class Module(HookedModule):
     """The base of all layers and networks: write `__init__` (calling super's first) and `forward`."""
 
     training: bool
@@ -45,8 +45,6 @@ class Module:
     _buffers: dict[str, Any]
     _modules: dict[str, Any]
     _transient: set[str]  # the buffers that are not saved
-    _before: dict[int, Callable] | None = None  # hooks; made when the first one is registered
-    _after: dict[int, Callable] | None = None
 
     def __init__(self) -> None:
         self.__dict__.update(training=True, _parameters={}, _buffers={}, _modules={}, _transient=set())
@@ -55,64 +53,35 @@ class Module:
         raise NotImplementedError(f'Module [{type(self).__name__}] is missing the required "forward" function')
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
-        if not self._before and not self._after:
-            return self.forward(*args, **kwargs)
-        for hook in list((self._before or {}).values()):
-            found = hook(self, args, kwargs)
-            if found is not None:
-                args, kwargs = found
-        out = self.forward(*args, **kwargs)
-        for hook in list((self._after or {}).values()):
-            found = hook(self, args, kwargs, out)
-            out = out if found is None else found
-        return out
-
-    def register_forward_pre_hook(
-        self, hook: Callable, *, prepend: bool = False, with_kwargs: bool = False
-    ) -> RemovableHandle:
-        """Call hook(module, args) before `forward`; what it returns, if anything, replaces the arguments."""
-        self._before = {} if self._before is None else self._before
-
-        def without(module: Module, args: tuple, kwargs: dict[str, Any]) -> Any:
-            found = hook(module, args)
-            return None if found is None else (found if isinstance(found, tuple) else (found,), kwargs)
-
-        return added(self._before, hook if with_kwargs else without, prepend)
-
-    def register_forward_hook(
-        self, hook: Callable, *, prepend: bool = False, with_kwargs: bool = False
-    ) -> RemovableHandle:
-        """Call hook(module, args, output) after `forward`; what it returns, if anything, replaces the output."""
-        self._after = {} if self._after is None else self._after
-
-        def without(module: Module, args: tuple, kwargs: dict[str, Any], out: Any) -> Any:
-            return hook(module, args, out)
-
-        return added(self._after, hook if with_kwargs else without, prepend)
+        return self._call_hooked(args, kwargs) if self._hooked else self.forward(*args, **kwargs)
 
     # Attributes: what is assigned goes to its place.
     def __setattr__(self, name: str, value: Any) -> None:
         own = self.__dict__
         if "_modules" not in own:
-            if isinstance(value, Parameter | Module):
-                raise AttributeError(f"cannot assign '{name}' before Module.__init__() call: add super().__init__()")
+            if isinstance(value, Parameter | Module | Buffer):
+                kind = "module" if isinstance(value, Module) else f"{type(value).__name__.lower()}s"
+                raise AttributeError(f"cannot assign {kind} before Module.__init__() call: add super().__init__()")
             object.__setattr__(self, name, value)
         elif isinstance(value, Parameter):
             self._put("_parameters", name, value)
         elif isinstance(value, Module):
             self._put("_modules", name, value)
+        elif isinstance(value, Buffer):
+            self.register_buffer(name, value, value.persistent)
         elif name in self._parameters or name in self._modules:
             if value is not None:
                 kind = "parameter" if name in self._parameters else "child module"
                 wanted = "Parameter" if name in self._parameters else "Module"
                 raise TypeError(
-                    f"cannot assign '{type(value).__name__}' object as {kind} '{name}' (nn.{wanted} or None expected)"
+                    f"cannot assign '{type(value).__name__}' as {kind} '{name}' (torch.nn.{wanted} or None expected)"
                 )
             self._put("_parameters" if name in self._parameters else "_modules", name, None)
         elif name in self._buffers:
             if value is not None and not isinstance(value, Tensor):
                 raise TypeError(
-                    f"cannot assign '{type(value).__name__}' object as buffer '{name}' (Tensor or None expected)"
+                    f"cannot assign '{type(value).__name__}' as buffer '{name}' (torch.nn.Buffer, torch.Tensor or None "
+                    "expected)"
                 )
             self._buffers[name] = value
         else:
@@ -175,6 +144,8 @@ class Module:
         if module is not None and not isinstance(module, Module):
             raise TypeError(f"{type(module).__name__} is not a Module subclass")
         self._put("_modules", name, module)
+
+    register_module = add_module
 
     # The tree.
     def named_children(self) -> Iterator[tuple[str, Module]]:
@@ -278,8 +249,9 @@ class Module:
         """Training mode, or evaluation: layers such as Dropout ask for it."""
         if not isinstance(mode, bool):
             raise ValueError("training mode is expected to be boolean")
-        for module in self.modules():
-            module.training = mode
+        self.training = mode
+        for module in self.children():
+            module.train(mode)
         return self
 
     def eval(self) -> Module:
@@ -295,7 +267,7 @@ class Module:
         """Forget all gradients (or set them to 0)."""
         clear_gradients(self.parameters(), set_to_none)
 
-    def to(self, *targets: Any, dtype: Any = None, device: Any = None) -> Module:
+    def to(self, *targets: Any, dtype: Any = None, device: Any = None, non_blocking: bool = False) -> Module:
         """Move every parameter and buffer, and convert those that are floating; in place, so optimizers keep them."""
         for x in (*self.parameters(), *self.buffers()):
             floating = x.kind.dtype.is_floating_point
@@ -316,10 +288,18 @@ class Module:
         """All floating parameters and buffers as float64."""
         return self.to(float64)
 
+    def half(self) -> Module:
+        """All floating parameters and buffers as float16, which there is no arithmetic for: a RuntimeError."""
+        return self.to(float16)
+
+    def type(self, dst_type: Any) -> Module:
+        """All floating parameters and buffers in this dtype."""
+        return self.to(dst_type)
+
     def cpu(self) -> Module:
         return self.to("cpu")
 
-    def cuda(self) -> Module:
+    def cuda(self, device: Any = None) -> Module:
         return self.to("cuda")
 
     # Saving and loading.
@@ -336,17 +316,32 @@ class Module:
                 module.state_dict(destination=found, prefix=f"{prefix}{key}.", keep_vars=keep_vars)
         return found
 
-    def load_state_dict(self, state_dict: Mapping[str, Tensor], strict: bool = True) -> IncompatibleKeys:
+    def load_state_dict(
+        self, state_dict: Mapping[str, Tensor], strict: bool = True, assign: bool = False
+    ) -> IncompatibleKeys:
         """Copy tensors into the parameters and buffers of the same names. All is checked before anything is changed.
 
+        With `assign` the given tensors take the places of the old ones, dtype and all; make optimizers after that.
         RuntimeError for a tensor of another shape, and, if `strict`, for names that are missing or unknown.
         """
-        return load(type(self).__name__, self.state_dict(), state_dict, strict)
+        found = load(type(self).__name__, self.state_dict(), state_dict, strict, copy=not assign)
+        if assign:
+            for key, x in self.state_dict(keep_vars=True).items():
+                if key in state_dict:
+                    path, _, name = key.rpartition(".")
+                    new = state_dict[key].detach()
+                    module = self.get_submodule(path)
+                    place = module._parameters if name in module._parameters else module._buffers
+                    place[name] = Parameter(new, x.requires_grad) if place is module._parameters else new
+        return found
 
     # Text.
     def extra_repr(self) -> str:
         """What stands in the parentheses when the module is printed."""
         return ""
+
+    def __dir__(self) -> list[str]:
+        return sorted({*super().__dir__(), *(name for place in PLACES for name in self.__dict__.get(place, ()))})
 
     def __repr__(self) -> str:
         extra = self.extra_repr()
@@ -367,16 +362,6 @@ def indented(text: str) -> str:
 
 def join(prefix: str, name: str) -> str:
     return f"{prefix}.{name}" if prefix else name
-
-
-def added(hooks: dict[int, Callable], hook: Callable, prepend: bool) -> RemovableHandle:
-    """Register a hook, as the last or as the first."""
-    before = dict(hooks) if prepend else {}
-    handle = RemovableHandle(hooks, hook)
-    for number, other in before.items():  # to the end
-        del hooks[number]
-        hooks[number] = other
-    return handle
 
 
 def warn_about_lost_layers(place: str, value: Any) -> None:

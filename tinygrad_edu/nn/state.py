@@ -24,13 +24,18 @@ class IncompatibleKeys(NamedTuple):
     def __repr__(self) -> str:
         if not any(self):
             return "<All keys matched successfully>"
-        return f"IncompatibleKeys(missing_keys={self.missing_keys}, unexpected_keys={self.unexpected_keys})"
+        return f"_IncompatibleKeys(missing_keys={self.missing_keys}, unexpected_keys={self.unexpected_keys})"
 
 
-def load(name: str, own: dict[str, Tensor], state_dict: Mapping[str, Tensor], strict: bool) -> IncompatibleKeys:
-    """Copy `state_dict` into the tensors `own` of a module of class `name`; nothing is changed if anything is wrong."""
+def load(
+    name: str, own: dict[str, Tensor], state_dict: Mapping[str, Tensor], strict: bool, copy: bool = True
+) -> IncompatibleKeys:
+    """Copy `state_dict` into the tensors `own` of a module of class `name`; nothing is changed if anything is wrong.
+
+    Without `copy` it is only checked.
+    """
     if not isinstance(state_dict, Mapping):
-        raise TypeError(f"Expected state_dict to be dict-like, got {type(state_dict).__name__}.")
+        raise TypeError(f"Expected state_dict to be dict-like, got {type(state_dict)}.")
     missing, unexpected = [k for k in own if k not in state_dict], [k for k in state_dict if k not in own]
     wrong = []
     if strict and missing:
@@ -50,7 +55,7 @@ def load(name: str, own: dict[str, Tensor], state_dict: Mapping[str, Tensor], st
         raise RuntimeError(f"Error(s) in loading state_dict for {name}:\n\t" + "\n\t".join(wrong))
     with no_grad():
         for key, x in own.items():
-            if key in state_dict:
+            if copy and key in state_dict:
                 x.copy_(state_dict[key])
     return IncompatibleKeys(missing, unexpected)
 

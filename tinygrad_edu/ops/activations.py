@@ -11,15 +11,26 @@ still needed for a gradient. The formulas, with their sources, are in tinygrad_k
     >>> leaky_relu(tg.tensor([-1.0, 2.0]), 0.25)
     tensor([-0.2500,  2.0000])
 
+What PyTorch also has in place under a name of its own (`relu_`, ...) is made from these at the end.
+
 Source: PyTorch documentation, torch.nn.functional, "Non-linear activation functions".
 """
 
 from __future__ import annotations
 
-from ..dtypes import uint8
+from collections.abc import Callable
+from functools import wraps
+from typing import Any
+
+from .. import random
+from ..creation import ones_like
+from ..dtypes import float64, uint8
+from ..graph import no_grad
 from ..tensors import Tensor
 from .in_place import apply_in_place
 from .plan import OPERATIONS, apply
+
+Activation = Callable[..., Tensor]
 
 
 def activate(name: str, inplace: bool, x: Tensor, *parameters: float) -> Tensor:
@@ -117,3 +128,80 @@ def hardsigmoid(input: Tensor, inplace: bool = False) -> Tensor:
 def hardswish(input: Tensor, inplace: bool = False) -> Tensor:
     """x hardsigmoid(x)"""
     return activate("hardswish", inplace, input)
+
+
+def hardshrink(input: Tensor, lambd: float = 0.5) -> Tensor:
+    """x, but 0 between -lambd and lambd"""
+    return activate("hardshrink", False, input, lambd)
+
+
+def softshrink(input: Tensor, lambd: float = 0.5) -> Tensor:
+    """x, closer to 0 by lambd, and 0 between -lambd and lambd"""
+    if lambd < 0:
+        raise RuntimeError(f"lambda must be greater or equal to 0, but found to be {lambd}.")
+    return activate("softshrink", False, input, lambd)
+
+
+def threshold(input: Tensor, threshold: float, value: float, inplace: bool = False) -> Tensor:
+    """x above a threshold, `value` below"""
+    return activate("threshold", inplace, input, threshold, value)
+
+
+def prelu(input: Tensor, weight: Tensor) -> Tensor:
+    """x above 0, w x below, with one weight, or one for each channel (axis 1)."""
+    if weight.numel() != 1:
+        channels = input.shape[1] if len(input.shape) > 1 else 1
+        if not input.shape:
+            raise RuntimeError("Not allow zero-dim input tensor.")
+        if weight.numel() != channels:
+            raise RuntimeError(
+                "Mismatch of parameter numbers and input channel size. Found parameter numbers = "
+                f"{weight.numel()} and channel size = {channels}."
+            )
+    if len(weight.shape) > 1:
+        raise RuntimeError(f"prelu: Expected `weight` to be a scalar or 1D tensor, but got: ndim = {len(weight.shape)}")
+    if input.dtype != weight.dtype:
+        raise RuntimeError(f"prelu: Type promoting not supported. Got {input.dtype} and {weight.dtype}")
+    axes = len(input.shape)
+    shaped = weight.reshape((1, -1, *[1] * (axes - 2))) if axes > 1 else weight.reshape(input.shape and (1,))
+    return apply(OPERATIONS["prelu"], input, shaped)
+
+
+def rrelu(
+    input: Tensor, lower: float = 1.0 / 8, upper: float = 1.0 / 3, training: bool = False, inplace: bool = False
+) -> Tensor:
+    """leaky_relu, in training with a random slope for each negative element, else with the mean of the bounds."""
+    if not lower <= upper:
+        raise RuntimeError(f"Lower bound should be less than or equal to the upper bound, got {lower} and {upper}")
+    if not training:
+        return leaky_relu(input, (lower + upper) / 2, inplace)
+    with no_grad():
+        slopes, negative = ones_like(input), input <= 0
+        drawn = random.rand(int(negative.sum().item()), dtype=float64) * (upper - lower) + lower
+        slopes[negative] = drawn.to_kind(input.kind)
+    return input.mul_(slopes) if inplace else input * slopes
+
+
+def glu(input: Tensor, dim: int = -1) -> Tensor:
+    """The first half along an axis, times the sigmoid of the second half"""
+    if not input.shape:
+        raise RuntimeError("glu does not support 0-dimensional tensors")
+    if input.shape[dim] % 2:
+        raise RuntimeError(
+            f"Halving dimension must be even, but dimension {dim % len(input.shape)} is size {input.shape[dim]}"
+        )
+    values, gates = input.chunk(2, dim)
+    return values * gates.sigmoid()
+
+
+def in_place_form(function: Activation) -> Activation:
+    @wraps(function)
+    def call(input: Tensor, *args: Any, **kwargs: Any) -> Tensor:
+        return function(input, *args, **kwargs, inplace=True)
+
+    call.__name__ = call.__qualname__ = f"{function.__name__}_"
+    return call
+
+
+relu_, leaky_relu_, elu_, selu_ = (in_place_form(f) for f in (relu, leaky_relu, elu, selu))
+celu_, hardtanh_, rrelu_, threshold_ = (in_place_form(f) for f in (celu, hardtanh, rrelu, threshold))

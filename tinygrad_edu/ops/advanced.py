@@ -30,8 +30,9 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 
 from ..dtypes import BOOL, int32, int64, kind_of, uint8
-from .places import Places, modified, modify, new_places, numbers_of, places_in, scalar, take
+from .places import Places, modified, modify, numbers_of, places_in, scalar, take
 from .strides import Shape, Size, broadcast_shapes
+from .views import without_ellipsis
 
 if TYPE_CHECKING:
     from ..tensors import Tensor
@@ -98,11 +99,7 @@ def split_index(x: Tensor, index: Any) -> tuple[Tensor, list[Part]]:
     used = sum(axes_of(item) for item in items)
     if used > len(x.shape):
         raise IndexError(f"too many indices for tensor of dimension {len(x.shape)}")
-    ellipses = [k for k, item in enumerate(items) if item is Ellipsis]
-    if len(ellipses) > 1:
-        raise IndexError("an index can only have a single ellipsis ('...')")
-    if ellipses:
-        items[ellipses[0] : ellipses[0] + 1] = [slice(None)] * (len(x.shape) - used)
+    items = without_ellipsis(items, len(x.shape) - used, slice(None))
     basic: list[Any] = []
     parts: list[Part] = []
     old = new = 0  # the axes of x, and of the view, that are done
@@ -159,8 +156,9 @@ def find_places(view: Tensor, parts: list[Part]) -> Places:
         raise IndexError(
             f"shape mismatch: indexing tensors could not be broadcast together with shapes {listed}"
         ) from None
-    kind = kind_of(int64, view.kind.device)
-    at = new_places(prod(common), view.kind.device)
+    first = parts[0].numbers.kind
+    kind = first if first.dtype is int64 else kind_of(int64, view.kind.device)
+    at = kind.empty(prod(common))
     for k, part in enumerate(parts):
         size = prod(view.shape[part.axis : part.axis + part.axes])
         numbers = numbers_of(part.numbers, common)
@@ -172,7 +170,10 @@ def find_places(view: Tensor, parts: list[Part]) -> Places:
                 f"index {kind.backend.to_numpy(numbers)[bad]} is out of bounds for dimension {part.axis} with size "
                 f"{size}"
             )
-    axes = tuple(axis for part in parts for axis in range(part.axis, part.axis + part.axes))
+    if len(parts) == 1 and parts[0].axes == 1:
+        axes: Shape = (parts[0].axis,)
+    else:
+        axes = tuple(axis for part in parts for axis in range(part.axis, part.axis + part.axes))
     return places_in(view.shape, axes, at, common)
 
 

@@ -8,7 +8,7 @@ nobody loses a gradient without saying so.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from math import prod
 from typing import TYPE_CHECKING, Any
 
@@ -17,10 +17,64 @@ import numpy as np
 from .. import dtypes
 from ..dtypes import Kind
 from ..graph import share
+from .shape import check_format
 from .strides import Size
 
 if TYPE_CHECKING:
     from ..tensors import Tensor
+
+
+class Named:
+    """One of PyTorch's names that are arguments only: layouts and memory formats."""
+
+    def __init__(self, name: str) -> None:
+        self.name = name
+
+    def __repr__(self) -> str:
+        return f"torch.{self.name}"
+
+
+strided, contiguous_format, preserve_format = map(Named, ("strided", "contiguous_format", "preserve_format"))
+channels_last, channels_last_3d = Named("channels_last"), Named("channels_last_3d")
+
+
+OLD_NAMES = {"float32": "Float", "float64": "Double", "int64": "Long", "int32": "Int", "int16": "Short",
+             "int8": "Char", "uint8": "Byte", "bool": "Bool"}  # fmt: skip
+
+
+def converter(name: str) -> Callable[..., Tensor]:
+    """The method that converts to a dtype of this module `dtypes`."""
+    target = getattr(dtypes, name)
+
+    def method(self: Any, memory_format: Any = None) -> Tensor:
+        check_format(memory_format)
+        return self.to(target)
+
+    method.__doc__ = f"The tensor as {target.name}: itself if that is its dtype."
+    return method
+
+
+def maker(name: str) -> Callable[..., Tensor]:
+    """The method `new_...` for a function of creation.py."""
+
+    def method(self: Any, *given: Any, dtype: Any = None, device: Any = None, **options: Any) -> Tensor:
+        from .. import creation
+
+        kind = {"dtype": self.dtype if dtype is None else dtype, "device": self.device if device is None else device}
+        return getattr(creation, name)(*given, **kind, **options)
+
+    method.__name__, method.__doc__ = (
+        f"new_{name}",
+        f"What {name}(...) makes, with the dtype and device of this tensor.",
+    )
+    return method
+
+
+def only_number(x: Tensor) -> Any:
+    """The one element. ValueError if there are more or none."""
+    if x.numel() != 1:
+        raise ValueError("only one element tensors can be converted to Python scalars; reduce it, or use .tolist()")
+    return x.item()
 
 
 class ConversionMethods:
@@ -37,8 +91,10 @@ class ConversionMethods:
         buffer, at = (self.flat, 0) if self.flat is not None else self.region[:2]
         return self.kind.backend.to_numpy(buffer[at : at + 1]).item()
 
-    def numpy(self: Any) -> np.ndarray:
-        """A NumPy array on the same memory. RuntimeError for a tensor that requires a gradient."""
+    def numpy(self: Any, *, force: bool = False) -> np.ndarray:
+        """A NumPy array on the same memory. RuntimeError for a tensor that requires a gradient, unless `force`."""
+        if force:
+            return self.detach().cpu().numpy()
         if self.node is not None:
             raise RuntimeError("Can't call numpy() on Tensor that requires grad. Use tensor.detach().numpy() instead.")
         if self.kind.device.type != "cpu":
@@ -51,7 +107,9 @@ class ConversionMethods:
 
     def __array__(self: Any, dtype: Any = None, copy: bool | None = None) -> np.ndarray:
         array = self.numpy()
-        return array if dtype is None else array.astype(dtype)
+        if copy is False and dtype not in (None, array.dtype):
+            raise ValueError(f"an array of {dtype} cannot share the memory of a tensor of {self.dtype}: allow a copy")
+        return np.array(array, dtype) if copy else array.astype(dtype or array.dtype, copy=False)
 
     def __deepcopy__(self: Any, memo: Any) -> Tensor:
         """A leaf with elements and a gradient of its own: what copy.deepcopy makes of one."""
@@ -97,15 +155,28 @@ class ConversionMethods:
         return bool(self.item())
 
     def __float__(self: Any) -> float:
-        return float(self.item())
+        return float(only_number(self))
 
     def __int__(self: Any) -> int:
-        return int(self.item())
+        return int(only_number(self))
+
+    def __complex__(self: Any) -> complex:
+        return complex(only_number(self))
 
     def __index__(self: Any) -> int:
-        if self.kind.dtype.is_floating_point or self.shape:
+        if self.kind.dtype.is_floating_point or prod(self.shape) != 1:
             raise TypeError("only integer tensors of a single element can be converted to an index")
         return int(self.item())
+
+    def __contains__(self: Any, element: Any) -> bool:
+        if not isinstance(element, Tensor | int | float):
+            raise RuntimeError(
+                f"Tensor.__contains__ only supports Tensor or scalar, but you passed in a {type(element)}."
+            )
+        return bool((self == element).any())
+
+    def __reversed__(self: Any) -> Tensor:
+        return self.flip(0) if self.shape else self
 
     def __len__(self: Any) -> int:
         if not self.shape:
@@ -117,38 +188,92 @@ class ConversionMethods:
             raise TypeError("iteration over a 0-d tensor")
         return (self[i] for i in range(self.shape[0]))
 
-    def float(self: Any) -> Tensor:
-        return self.to(dtypes.float32)
+    # The same numbers in another dtype, or on another device.
+    float, double, half, bfloat16 = (converter(d) for d in ("float32", "float64", "float16", "bfloat16"))
+    long, int, short, char = (converter(d) for d in ("int64", "int32", "int16", "int8"))
+    byte, bool = converter("uint8"), converter("bool_")
 
-    def double(self: Any) -> Tensor:
-        return self.to(dtypes.float64)
-
-    def int(self: Any) -> Tensor:
-        return self.to(dtypes.int32)
-
-    def short(self: Any) -> Tensor:
-        return self.to(dtypes.int16)
-
-    def byte(self: Any) -> Tensor:
-        return self.to(dtypes.uint8)
-
-    def half(self: Any) -> Tensor:
-        return self.to(dtypes.float16)
-
-    def bfloat16(self: Any) -> Tensor:
-        return self.to(dtypes.bfloat16)
-
-    def long(self: Any) -> Tensor:
-        return self.to(dtypes.int64)
-
-    def bool(self: Any) -> Tensor:
-        return self.to(dtypes.bool_)
-
-    def cpu(self: Any) -> Tensor:
+    def cpu(self: Any, memory_format: Any = None) -> Tensor:
+        """The tensor in the computer's memory: itself, if it is there."""
+        check_format(memory_format)
         return self.to("cpu")
 
-    def cuda(self: Any) -> Tensor:
-        return self.to("cuda")
+    def cuda(self: Any, device: Any = None, non_blocking: Any = False, memory_format: Any = None) -> Tensor:
+        """The tensor on a GPU. RuntimeError where there is none."""
+        return self.to("cuda" if device is None else device)
+
+    def type(self: Any, dtype: Any = None, non_blocking: Any = False) -> Any:
+        """The name of its kind, 'torch.FloatTensor'; or the tensor in another dtype, which may be given by such a name.
+
+        >>> import tinygrad_edu as tg
+        >>> tg.ones(1).type(), tg.ones(1).type("torch.LongTensor")
+        ('torch.FloatTensor', tensor([1]))
+        """
+        if dtype is None:
+            return f"torch.{OLD_NAMES[self.dtype.name]}Tensor"
+        name = str(getattr(dtype, "__name__", dtype)).removeprefix("torch.").removesuffix("Tensor")
+        if isinstance(dtype, str) and name not in OLD_NAMES.values():
+            raise ValueError(f"invalid type: '{dtype}'; the names are 'torch.FloatTensor', 'torch.LongTensor', ...")
+        return self.to(next((dtypes.BY_NAME[d] for d, old in OLD_NAMES.items() if old == name), dtype))
+
+    def type_as(self: Any, other: Tensor) -> Tensor:
+        """The tensor in the dtype, and on the device, of another."""
+        if not isinstance(other, Tensor):
+            raise TypeError(f"type_as(): argument 'other' (position 1) must be Tensor, not {other.__class__.__name__}")
+        return self.to(other)
+
+    # New tensors of the same dtype and device; sizes, options and errors are those of the function.
+    new_zeros, new_ones, new_empty = (maker(name) for name in ("zeros", "ones", "empty"))
+    new_full, new_tensor = maker("full"), maker("tensor")
+
+    def new(self: Any, *given: Any) -> Tensor:
+        """A tensor of the same dtype, by size or from a list: the old form of new_empty and new_tensor."""
+        from ..creation import constructed
+
+        return constructed(self.dtype, given)
+
+    # What it is.
+    layout, is_cuda, is_sparse, is_quantized, is_mps, is_meta = strided, *[False] * 5
+
+    @property
+    def is_cpu(self: Any) -> Any:
+        """Does it lie in the memory of the CPU?"""
+        return self.device.type == "cpu"
+
+    def get_device(self: Any) -> Any:
+        """The number of its GPU, -1 on the CPU."""
+        return -1 if self.device.type == "cpu" else self.device.index or 0
+
+    def ndimension(self: Any) -> Any:
+        """The number of axes."""
+        return len(self.shape)
+
+    def is_complex(self: Any) -> Any:
+        """False: there are no complex tensors here."""
+        return False
+
+    def is_signed(self: Any) -> Any:
+        """Can its dtype hold negative numbers?"""
+        return self.dtype.is_signed
+
+    def is_nonzero(self: Any) -> Any:
+        """Is its one element not 0? RuntimeError if there are more or none."""
+        return self.__bool__()
+
+    def is_pinned(self: Any) -> Any:
+        """False: memory is pinned for accelerators only."""
+        return False
+
+    def share_memory_(self: Any) -> Tensor:
+        """Itself: threads share it anyway, and worker processes get copies."""
+        return self
+
+    def apply_(self: Any, callable: Callable[[Any], Any]) -> Tensor:
+        """Replace each element by callable(element): Python, one at a time, and no gradient."""
+        if self.requires_grad:
+            raise RuntimeError("Can't call apply_() on Variable that requires grad. Use var.detach().apply_() instead.")
+        with_new = [callable(v) for v in self.reshape(-1).tolist()]
+        return self.copy_(from_array(np.array(with_new, self.dtype.numpy), self.kind).reshape(self.shape))
 
 
 def as_array(x: Tensor) -> np.ndarray:

@@ -27,7 +27,7 @@ import numpy as np
 from tinygrad_kernels import calculus
 
 from ..dtypes import BOOL, NUMBERS, bool_, result_dtype
-from .elementwise import binary, described, in_place, reflected, unary
+from .elementwise import ElementwiseMethods, binary, described, in_place, reflected, unary
 from .in_place import apply_in_place
 from .plan import OPERATIONS, apply
 
@@ -104,12 +104,17 @@ class ElementaryMethods:
     floor_, ceil_, trunc_, frac_ = map(in_place, (calculus.Floor, calculus.Ceil, calculus.Trunc, calculus.Frac))
     bitwise_not_ = in_place(calculus.BitwiseNot)
 
+    logical_not_ = in_place(calculus.LogicalNot)
+
     # Two.
     atan2, maximum, minimum = map(between_tensors, (calculus.Atan2, calculus.Maximum, calculus.Minimum))
     logaddexp, logical_and = between_tensors(calculus.LogAddExp), between_tensors(calculus.LogicalAnd)
     logical_or, logical_xor = between_tensors(calculus.LogicalOr), between_tensors(calculus.LogicalXor)
     copysign, copysign_ = binary(calculus.CopySign, operator=False), in_place(calculus.CopySign)
     atan2_ = in_place(calculus.Atan2)
+    lt_, le_, gt_, ge_ = map(in_place, (calculus.Lt, calculus.Le, calculus.Gt, calculus.Ge))
+    eq_, ne_, logical_and_ = map(in_place, (calculus.Eq, calculus.Ne, calculus.LogicalAnd))
+    logical_or_, logical_xor_ = map(in_place, (calculus.LogicalOr, calculus.LogicalXor))
 
     __mod__, __rmod__ = dividing(binary(calculus.Remainder)), dividing_reflected(calculus.Remainder)
     __floordiv__, __rfloordiv__ = dividing(binary(calculus.FloorDivide)), dividing_reflected(calculus.FloorDivide)
@@ -141,10 +146,13 @@ class ElementaryMethods:
             raise TypeError("~ (operator.invert) is only implemented on integer and Boolean-type tensors")
         return self.bitwise_not()
 
-    def __pos__(self: Any) -> Tensor:
+    def positive(self: Any) -> Tensor:
+        """The tensor itself."""
         if self.kind.dtype.category == BOOL:
             raise RuntimeError("The `+` operator, on a bool tensor is not supported. Use x.int()")
         return self
+
+    __pos__ = positive
 
     # With habits.
     def div(self: Any, other: Any, *, rounding_mode: str | None = None) -> Tensor:
@@ -264,6 +272,18 @@ class ElementaryMethods:
         if rtol < 0 or atol < 0:
             raise RuntimeError("isclose: rtol and atol must be greater than or equal to zero")
         return apply(OPERATIONS["isclose"], self, other, float(rtol), float(atol), float(equal_nan))
+
+
+ALIASES = {
+    "absolute": "abs", "negative": "neg", "multiply": "mul", "subtract": "sub", "divide": "div", "true_divide": "div",
+    "greater": "gt", "greater_equal": "ge", "less": "lt", "less_equal": "le", "not_equal": "ne", "fix": "trunc",
+    "arccos": "acos", "arcsin": "asin", "arctan": "atan", "arctan2": "atan2", "arccosh": "acosh", "arcsinh": "asinh",
+    "arctanh": "atanh", "sgn": "sign",
+}  # fmt: skip
+for alias, name in ALIASES.items():  # a second name for the method, and for its form in place
+    for suffix in ("", "_"):
+        home = ElementaryMethods if hasattr(ElementaryMethods, name + suffix) else ElementwiseMethods
+        setattr(ElementaryMethods, alias + suffix, getattr(home, name + suffix))
 
 
 def rounded_division(x: Any, y: Any, mode: str | None) -> str:

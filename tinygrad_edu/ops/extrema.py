@@ -27,7 +27,7 @@ from ..dtypes import BOOL, int64, kind_of
 from .gathering import gather_places
 from .launch import compute
 from .places import take
-from .reduction import NODES, Reduction, SavingNode, normalize_axes, reduce
+from .reduction import NODES, Reduction, SavingNode, normalize_axes, numpy_names, reduce
 from .sorting import result_type
 from .strides import Size
 
@@ -39,6 +39,7 @@ EQUAL_OR_NAN = trace(
     "equal_or_nan", lambda x, y: where(x == y, 1.0, where(x == x, 0.0, where(y == y, 0.0, 1.0))), ("x", "y")
 )
 Max, Min = map(result_type, ("max", "min"))
+Aminmax = result_type("aminmax", "min", "max")
 
 
 class ExtremumBackward(SavingNode):
@@ -113,6 +114,7 @@ def extremum(x: Tensor, op: str, dim: Any, keepdim: bool, other: Any) -> Any:
     return (Max if op == "max" else Min)(take(x, places, f"{op.capitalize()}Backward0"), indices)
 
 
+@numpy_names
 class ExtremaMethods:
     """The methods of Tensor that look for the largest and the smallest."""
 
@@ -151,6 +153,12 @@ class ExtremaMethods:
         """The smallest elements over axes `dim` (an int or several; None: all). Equal ones share the gradient."""
         check_not_empty("amin", self, dim)
         return reduce(self, "amin", dim, keepdim, self.kind)
+
+    def aminmax(self: Any, *, dim: int | None = None, keepdim: bool = False) -> Any:
+        """The pair (amin, amax), over one axis or all."""
+        if dim is not None:
+            check_axis("aminmax", dim)
+        return Aminmax(self.amin(dim, keepdim), self.amax(dim, keepdim))
 
     def argmax(self: Any, dim: int | None = None, keepdim: bool = False) -> Tensor:
         """The index of the largest element, the first of several: int64. Without an axis, in the flattened tensor.

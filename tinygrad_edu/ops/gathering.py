@@ -3,7 +3,7 @@
     index_select(dim, index)    whole slices: out[..., k, ...] = x[..., index[k], ...]
     gather(dim, index)          single elements, each with its own index: along dim 0 of a matrix
                                 out[i, j] = x[index[i, j], j]
-    scatter(dim, index, src)    the reverse: out[index[i, j], j] = src[i, j]
+    scatter(dim, index, src)    the reverse: out[index[i, j], j] = src[i, j] (in scattering.py, with its relatives)
     take(index)                 single elements of the flattened x
     masked_select(mask)         those where the mask is True
 
@@ -21,8 +21,8 @@ from typing import TYPE_CHECKING, Any
 from ..dtypes import NUMBERS, bool_, int32, int64
 from .advanced import repeated, true_places
 from .places import Places, modified, modify, new_places, numbers_of, places_in, scalar, take
-from .shape import check_axes
 from .strides import Size, broadcast_shapes, contiguous_strides
+from .views import check_axes
 
 if TYPE_CHECKING:
     from ..tensors import Tensor
@@ -117,13 +117,26 @@ def source_of(x: Tensor, places: Places, source: Any, value: Any) -> Tensor:
     return scattered_part("scatter", x, places, source)
 
 
+def flat_places(name: str, x: Tensor, index: Any) -> Places:
+    """The places of elements of the flattened x, negative numbers counted from the end."""
+    if not isinstance(index, Tensor) or index.kind.dtype is not int64:
+        raise RuntimeError(f"{name}(): Expected a long tensor for index")
+    numbers, n = numbers_of(index, index.shape), x.numel()
+    at = new_places(numbers.size, x.kind.device)
+    bad = x.kind.backend.fold_index(at, numbers, n, True)
+    if bad >= 0:
+        found = x.kind.backend.to_numpy(numbers)[bad]
+        raise IndexError(f"out of range: tried to access index {found} on a tensor of {n} elements.")
+    return Places(at, 1, n, 1, x.shape, index.shape)
+
+
 class GatheringMethods:
     """The methods of Tensor that pick and put elements by index tensors."""
 
     __slots__ = ()
 
     # Single elements along an axis.
-    def gather(self: Any, dim: int, index: Tensor) -> Tensor:
+    def gather(self: Any, dim: int, index: Tensor, *, sparse_grad: bool = False) -> Tensor:
         """For a matrix and dim 0: out[i, j] = self[index[i, j], j]; along any axis alike.
 
         `index` (int64 or int32) has as many axes as self and may be smaller along the others; the result has its shape.
@@ -134,24 +147,9 @@ class GatheringMethods:
         tensor([[1, 1],
                 [4, 3]])
         """
+        if sparse_grad:
+            raise NotImplementedError("gather(sparse_grad=True): gradients are dense here")
         return take(self, gather_places("gather", self, dim, index), "GatherBackward0")
-
-    def scatter(self: Any, dim: int, index: Tensor, src: Any = None, *, value: Any = None) -> Tensor:
-        """A copy of self with (for a matrix and dim 0) out[index[i, j], j] = src[i, j], a tensor or a number.
-
-        >>> import tinygrad_edu as tg
-        >>> tg.zeros(2, 3).scatter(1, tg.tensor([[2], [0]]), 1.0)
-        tensor([[0., 0., 1.],
-                [1., 0., 0.]])
-        """
-        places = gather_places("scatter", self, dim, index)
-        return modified(self, places, source_of(self, places, src, value), False, "ScatterBackward0")
-
-    def scatter_(self: Any, dim: int, index: Tensor, src: Any = None, *, value: Any = None) -> Tensor:
-        """`scatter` in place."""
-        places = gather_places("scatter", self, dim, index)
-        source = source_of(self, places, src, value)
-        return modify(self, places, source, False, "scatter", "ScatterBackward0")
 
     def scatter_add(self: Any, dim: int, index: Tensor, src: Tensor) -> Tensor:
         """A copy of self with (for a matrix and dim 0) out[index[i, j], j] += src[i, j], all repeats counted."""
@@ -184,15 +182,7 @@ class GatheringMethods:
 
     def take(self: Any, index: Tensor) -> Tensor:
         """The elements of the flattened self at `index` (int64, negative ones from the end), of the index's shape."""
-        if not isinstance(index, Tensor) or index.kind.dtype is not int64:
-            raise RuntimeError("take(): Expected a long tensor for index")
-        numbers, n = numbers_of(index, index.shape), self.numel()
-        at = new_places(numbers.size, self.kind.device)
-        bad = self.kind.backend.fold_index(at, numbers, n, True)
-        if bad >= 0:
-            found = self.kind.backend.to_numpy(numbers)[bad]
-            raise IndexError(f"out of range: tried to access index {found} on a tensor of {n} elements.")
-        return take(self, Places(at, 1, n, 1, self.shape, index.shape), "TakeBackward0")
+        return take(self, flat_places("take", self, index), "TakeBackward0")
 
     # Whole slices.
     def index_select(self: Any, dim: int, index: Tensor) -> Tensor:
@@ -277,6 +267,10 @@ class GatheringMethods:
         if axes:
             at.kind.backend.coordinates(out.flat, at.flat, shape)
         return out.unbind(1) if as_tuple else out
+
+    def argwhere(self: Any) -> Tensor:
+        """`nonzero()`: the indices of all elements that are not 0."""
+        return self.nonzero()
 
 
 def filling(x: Tensor, value: Any, places: Places) -> Tensor:

@@ -20,9 +20,10 @@ Source: PyTorch, "Tensor views" and "Inplace semantics" in the documentation; A.
 
 from __future__ import annotations
 
+from functools import lru_cache
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from ..graph import Node, base_of, mode, share
+from ..graph import Node, base_of, mode, no_grad, share
 from ..hooks import retain
 from .shape import copy_into, view_of
 from .strides import Shape, Size, contiguous_strides
@@ -63,14 +64,43 @@ def put(part: Tensor, place: Place) -> Tensor:
         part = part.sum_to(once)
         place = place._replace(shape=once)
     out = like_base(zeros(place.whole, dtype=part.kind.dtype, device=part.kind.device), place)
-    copy_into(take(out, place), part)
+    add_into(take(out, place), part.detach())
     if part.node is not None and mode.grad:
         out.node = PutBackward(part.node, place)
     return out
 
 
+def add_into(zeros: Tensor, part: Tensor) -> None:
+    """zeros += part, where elements may share a place (those of overlapping windows): one slice after the other."""
+    axis = shared_axis(zeros.shape, zeros.stride())
+    if axis is None:
+        copy_into(zeros, part)
+        return
+    with no_grad():
+        for k in range(zeros.shape[axis]):
+            zeros.select(axis, k).add_(part.select(axis, k))
+
+
+@lru_cache(maxsize=4096)
+def shared_axis(shape: Shape, strides: Shape) -> int | None:
+    """An axis along which elements may share a place with others; None if all have their own.
+
+    >>> shared_axis((3, 4), (4, 1)), shared_axis((3, 4), (0, 1)), shared_axis((3, 4), (2, 1))
+    (None, 0, 0)
+    """
+    reach = 0
+    for step, n, axis in sorted(zip(strides, shape, range(len(shape)), strict=True)):
+        if n > 1:
+            if step <= reach:
+                return axis
+            reach += (n - 1) * step
+    return None
+
+
 def like_base(x: Tensor, place: Place) -> Tensor:
     """x with the strides of the base: contiguous in nearly every case."""
+    if x.stride() == place.steps:
+        return x
     if place.steps == contiguous_strides(place.whole):
         return x.contiguous()
     reach = 1 + sum((n - 1) * s for n, s in zip(place.whole, place.steps, strict=True))
@@ -128,7 +158,7 @@ class CopySlices(Node):
         if self.parents[1] is not None:
             part = take(g, self.at).clone()
         if self.parents[0] is not None:
-            rest = g.clone()
+            rest = like_base(g.clone(), self.at)
             take(rest, self.at).fill_(0.0)
         return rest, part
 
@@ -156,7 +186,7 @@ def begin_change(x: Tensor, name: str, *sources: Any, same: bool = False) -> boo
 
     `same`: all elements become the same number, so it does not matter whether some share a place.
     """
-    if x.flat is None and not same and any(n > 1 and not s for n, s in zip(x.shape, x.region[2], strict=True)):
+    if x.flat is None and not same and shared_axis(x.shape, x.region[2]) is not None:
         raise RuntimeError(
             "unsupported operation: more than one element of the written-to tensor refers to a single memory "
             f"location. Please clone() the tensor before {name}_"

@@ -68,17 +68,17 @@ def apply_in_place(operation: Operation, x: Tensor, *others: Any) -> Tensor:
     return x
 
 
-def check_fit(plan: Plan, x: Tensor) -> None:
-    """RuntimeError if the result of a plan cannot be stored in x, its first operand."""
-    if plan.shape != x.shape:
+def check_fit(found: Any, x: Tensor) -> None:
+    """RuntimeError if a result (a tensor, or the plan of one) cannot be stored in x."""
+    if found.shape != x.shape:
         raise RuntimeError(
-            f"output with shape {list(x.shape)} doesn't match the broadcast shape {list(plan.shape)}: an operation in "
+            f"output with shape {list(x.shape)} doesn't match the broadcast shape {list(found.shape)}: an operation in "
             "place cannot make its tensor larger"
         )
-    if plan.kind.dtype.category > x.kind.dtype.category:
+    if found.kind.dtype.category > x.kind.dtype.category:
         raise RuntimeError(
-            f"result type {plan.kind.dtype.name} can't be cast to the desired output type {x.kind.dtype.name}: "
-            f"write the result as a new tensor, or convert with .to({plan.kind.dtype.name}) first"
+            f"result type {found.kind.dtype.name} can't be cast to the desired output type {x.kind.dtype.name}: "
+            f"write the result as a new tensor, or convert with .to({found.kind.dtype.name}) first"
         )
 
 
@@ -105,6 +105,24 @@ def _recorded(operation: Operation, x: Tensor, others: tuple) -> Tensor:
     return x
 
 
+def composed(name: str) -> Callable[..., Tensor]:
+    """The method `name_`, for a method that is made of others: x becomes x.name(...)."""
+
+    def method(self: Any, *others: Any, **options: Any) -> Tensor:
+        recorded = begin_change(self, name, *others)
+        before = Tensor(self.detach().clone().flat, self.shape, self.kind, self.node)
+        result = getattr(before, name)(*others, **options)
+        check_fit(result, self)
+        if not recorded:
+            return overwrite(self, result, name)
+        copy_into(self, result)
+        record_change(self, result.to_kind(self.kind).node)
+        return self
+
+    method.__name__, method.__doc__ = f"{name}_", f"{name}, in place"
+    return method
+
+
 class OverwriteBackward(Node):
     """x after x.copy_(source) or x.fill_(number): the old elements are gone, so no gradient reaches them."""
 
@@ -129,7 +147,7 @@ class OverwriteBackward(Node):
 
 def overwrite(x: Tensor, source: Any, label: str) -> Tensor:
     """x takes over the elements of a tensor (broadcast, converted), or one number everywhere."""
-    recorded = begin_change(x, label, source, same=not isinstance(source, Tensor) or not source.shape)
+    recorded = begin_change(x, label, source, same=not isinstance(source, Tensor))
     before = x.node
     if isinstance(source, Tensor):
         copy_into(x, source.clone() if same_memory(x, source) else source.detach())
@@ -146,6 +164,19 @@ def overwrite(x: Tensor, source: Any, label: str) -> Tensor:
     else:
         share(x).version += 1
     return x
+
+
+def store(out: Any, result: Tensor) -> Tensor:
+    """What `out=` does: the result goes into the memory of a tensor of its shape, outside the graph."""
+    if not isinstance(out, Tensor):
+        raise TypeError(f"argument 'out' must be Tensor, not {type(out).__name__}")
+    if mode.grad and (out.node is not None or result.node is not None):
+        raise RuntimeError(
+            "functions with out=... arguments don't support automatic differentiation, but one of the arguments "
+            "requires grad: use the returned tensor, or no_grad()"
+        )
+    check_fit(result, out)
+    return overwrite(out, result, "copy")
 
 
 class InPlaceMethods:

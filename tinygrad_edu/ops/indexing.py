@@ -15,84 +15,115 @@ Source: S. van der Walt, S. C. Colbert, G. Varoquaux, The NumPy array, Computing
 from __future__ import annotations
 
 import operator
+from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+
 from .advanced import assign, get, is_advanced
-from .in_place import broadcasts_to
-from .shape import start, view_of
-from .strides import Shape
+from .history import Place, put
+from .in_place import broadcasts_to, overwrite
+from .shape import seen, steps_of
+from .strides import Shape, contiguous_strides
+from .views import View, make_view, without_ellipsis
 
 if TYPE_CHECKING:
     from ..tensors import Tensor
 
+ALL = (None, None, None)
 
-def parse_index(x: Tensor, index: Any) -> tuple[Shape, Shape, int]:
-    """Basic indexing (ints, slices, None, ...): the shape, strides and offset of x[index]."""
-    items = list(index) if isinstance(index, tuple) else [index]
-    for item in items:
-        if not (item is None or item is Ellipsis or isinstance(item, slice) or hasattr(item, "__index__")):
+
+def key_of(index: Any) -> tuple:
+    """A basic index as a tuple that can be looked up: slices are (start, stop, step), numbers ints."""
+    kind = type(index)
+    if kind is int or index is None or index is Ellipsis:
+        return (index,)
+    if kind is not tuple:
+        index = (index,)
+    key: list[Any] = []
+    for item in index:
+        kind = type(item)
+        if kind is int or item is None or item is Ellipsis:
+            key.append(item)
+        elif kind is slice:
+            key.append((bound(item.start), bound(item.stop), bound(item.step)))
+        elif hasattr(item, "__index__"):
+            key.append(operator.index(item))
+        else:
             raise IndexError(
                 "only integers, slices (`:`), ellipsis (`...`), None and long or byte Variables are valid indices "
                 f"(got {type(item).__name__})"
             )
-    used = sum(item is not None and item is not Ellipsis for item in items)
-    if used > len(x.shape):
-        raise IndexError(f"too many indices for tensor of dimension {len(x.shape)}")
-    if items.count(Ellipsis) > 1:
-        raise IndexError("an index can only have a single ellipsis ('...')")
-    rest = [slice(None)] * (len(x.shape) - used)
-    at = items.index(Ellipsis) if Ellipsis in items else len(items)
-    items[at : at + 1] = rest
-    shape: list[int] = []
-    strides: list[int] = []
-    offset, axis, old = start(x), 0, x.stride()
-    for item in items:
+    return tuple(key)
+
+
+def bound(item: Any) -> int | None:
+    return item if item is None or type(item) is int else operator.index(item)
+
+
+@lru_cache(maxsize=4096)
+def indexed(shape: Shape, strides: Shape | None, key: tuple) -> tuple[View, str]:
+    """The view that a basic index picks, and the name of its node: that of the last thing done."""
+    used = sum(item is not None and item is not Ellipsis for item in key)
+    if used > len(shape):
+        if not shape:
+            raise IndexError("invalid index of a 0-dim tensor. Use `tensor.item()` to convert it to a number")
+        raise IndexError(f"too many indices for tensor of dimension {len(shape)}")
+    old = contiguous_strides(shape) if strides is None else strides
+    sizes: list[int] = []
+    steps: list[int] = []
+    offset, axis, label = 0, 0, "AliasBackward0"
+    for item in without_ellipsis(list(key), len(shape) - used, ALL):
         if item is None:
-            shape.append(1)
-            strides.append(0)
+            sizes.append(1)
+            steps.append(shape[axis] * old[axis] if axis < len(shape) else 1)
+            label = "UnsqueezeBackward0"
             continue
-        n, s = x.shape[axis], old[axis]
-        if isinstance(item, slice):
-            if item.step is not None and operator.index(item.step) <= 0:
+        n, s = shape[axis], old[axis]
+        if type(item) is tuple:
+            if item[2] is not None and item[2] <= 0:
                 raise ValueError("step must be greater than zero")
-            first, stop, step = item.indices(n)
+            first, stop, step = slice(*item).indices(n)
             length = len(range(first, stop, step))
             offset += first * s if length else 0
-            shape.append(length)
-            strides.append(s * step)
+            sizes.append(length)
+            steps.append(s * step)
+            if item != ALL:
+                label = "SliceBackward0"
         else:
-            i = operator.index(item)
-            if not -n <= i < n:
-                raise IndexError(f"index {i} is out of bounds for dimension {axis} with size {n}")
-            offset += (i % n) * s
+            if not -n <= item < n:
+                raise IndexError(f"index {item} is out of bounds for dimension {axis} with size {n}")
+            offset += (item % n) * s
+            label = "SelectBackward0"
         axis += 1
-    return tuple(shape), tuple(strides), offset
+    return make_view(tuple(sizes), tuple(steps), offset), label
 
 
-def undo_index(g: Tensor, how: tuple[Shape, Any]) -> Tensor:
-    from ..creation import zeros
+@lru_cache(maxsize=4096)
+def place_of(shape: Shape, key: tuple) -> Place:
+    """Where a basic index picks from a tensor whose elements lie in order."""
+    view, _ = indexed(shape, None, key)
+    return Place(view.shape, view.strides, view.offset, shape, contiguous_strides(shape))
 
-    shape, index = how
-    whole = zeros(shape, dtype=g.kind.dtype, device=g.kind.device)
-    whole[index] = g
-    return whole
+
+def undo_index(g: Tensor, how: tuple[Shape, tuple]) -> Tensor:
+    return put(g, place_of(*how))
+
+
+def part(x: Tensor, key: tuple, label: str = "") -> Tensor:
+    """The view of x that a key picks."""
+    view, usual = indexed(x.shape, steps_of(x), key)
+    return seen(x, view, label or usual, undo_index, (x.shape, key))
 
 
 def part_of(x: Tensor, axis: int, first: int, length: int, label: str) -> Tensor:
     """`length` slices along an axis: a view."""
-    strides = x.stride()
-    shape = (*x.shape[:axis], length, *x.shape[axis + 1 :])
-    index = (*[slice(None)] * axis, slice(first, first + length))
-    offset = start(x) + (first * strides[axis] if length else 0)
-    return view_of(x, shape, strides, offset, label, undo_index, (x.shape, index))
+    return part(x, (*[ALL] * axis, (first, first + length, None)), label)
 
 
 def slice_of(x: Tensor, axis: int, number: int, label: str) -> Tensor:
     """One slice along an axis, without that axis: a view."""
-    strides = x.stride()
-    shape, rest = x.shape[:axis] + x.shape[axis + 1 :], strides[:axis] + strides[axis + 1 :]
-    index = (*[slice(None)] * axis, number)
-    return view_of(x, shape, rest, start(x) + number * strides[axis], label, undo_index, (x.shape, index))
+    return part(x, (*[ALL] * axis, number), label)
 
 
 class IndexingMethods:
@@ -101,28 +132,26 @@ class IndexingMethods:
     __slots__ = ()
 
     def __getitem__(self: Any, index: Any) -> Tensor:
-        if type(index) is int and self.shape and -self.shape[0] <= index < self.shape[0]:
-            return slice_of(self, 0, index % self.shape[0], "SelectBackward0")
-        if is_advanced(index):
+        if type(index) is not int and is_advanced(index):
             return get(self, index)
-        shape, strides, offset = parse_index(self, index)
-        return view_of(self, shape, strides, offset, "SliceBackward0", undo_index, (self.shape, index))
+        return part(self, key_of(index))
 
     def __setitem__(self: Any, index: Any, value: Any) -> None:
-        if not isinstance(value, (Tensor, bool, int, float)):
+        number = isinstance(value, (bool, int, float, np.number, np.bool_))
+        if not (number or isinstance(value, Tensor)):
             raise TypeError(f"can't assign a {type(value).__name__} to a {self.kind.dtype.name} tensor")
-        if is_advanced(index):
+        if type(index) is not int and is_advanced(index):
             assign(self, index, value)
             return
-        part = self[index]
-        if isinstance(value, Tensor):
-            while len(value.shape) > len(part.shape) and value.shape[0] == 1:
-                value = value.squeeze(0)
-            if not broadcasts_to(value.shape, part.shape):
-                raise RuntimeError(
-                    f"shape mismatch: value tensor of shape {list(value.shape)} cannot be broadcast to indexing result "
-                    f"of shape {list(part.shape)}"
-                )
-            part.copy_(value)
-        else:
-            part.fill_(value)
+        target = part(self, key_of(index))
+        if number:
+            overwrite(target, value, "fill")
+            return
+        while len(value.shape) > len(target.shape) and value.shape[0] == 1:
+            value = value.squeeze(0)
+        if not broadcasts_to(value.shape, target.shape):
+            raise RuntimeError(
+                f"shape mismatch: value tensor of shape {list(value.shape)} cannot be broadcast to indexing result "
+                f"of shape {list(target.shape)}"
+            )
+        overwrite(target, value, "copy")

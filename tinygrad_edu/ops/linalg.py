@@ -19,8 +19,6 @@ from math import prod
 from typing import TYPE_CHECKING, Any
 
 from ..graph import Node, changed, freed, mode
-from .in_place import change
-from .plan import OPERATIONS, plan_for
 from .strides import Size, broadcast_shapes, broadcast_strides
 
 if TYPE_CHECKING:
@@ -105,9 +103,7 @@ def linear(x: Tensor, weight: Tensor, bias: Tensor) -> Tensor:
             f"mat1 and mat2 shapes cannot be multiplied ({x.shape[0]}x{x.shape[1]} and {weight.shape[1]}x"
             f"{weight.shape[0]}): the layer takes {weight.shape[1]} features"
         )
-    out = times(x, weight, right=True)
-    plan = plan_for(OPERATIONS["add"], (out, bias))
-    change(plan, out.flat, bias.flat)
+    out = times(x, weight, False, True, bias.flat)
     if mode.grad and (x.node is not None or weight.node is not None or bias.node is not None):
         out.node = AddmmBackward(x, weight, bias)
     return out
@@ -135,8 +131,11 @@ class Product:
 _products: dict[tuple, Product] = {}
 
 
-def times(a: Tensor, b: Tensor, left: bool = False, right: bool = False) -> Tensor:
-    """A B for two matrices, Aᵀ in place of A with `left`, Bᵀ in place of B with `right`; no graph, no views."""
+def times(a: Tensor, b: Tensor, left: bool = False, right: bool = False, bias: Any = None) -> Tensor:
+    """A B for two matrices, Aᵀ in place of A with `left`, Bᵀ in place of B with `right`; no graph, no views.
+
+    `bias` is a buffer that is added to each row.
+    """
     x, y = a.flat, b.flat
     key: tuple = (a.kind, a.shape, b.shape, left, right)
     if x is None:
@@ -151,7 +150,10 @@ def times(a: Tensor, b: Tensor, left: bool = False, right: bool = False) -> Tens
             _products.clear()
         plan = _products[key] = Product(a, b, left, right)
     out = plan.new()
-    plan.kernel(out, x, y, plan.sizes)
+    if bias is None:
+        plan.kernel(out, x, y, plan.sizes)
+    else:
+        plan.kernel(out, x, y, plan.sizes, bias)
     return Tensor(out, plan.shape, a.kind)
 
 
@@ -261,6 +263,21 @@ def matmul(a: Tensor, b: Tensor) -> Tensor:
     return out
 
 
+def check_operands(name: str, **operands: Any) -> None:
+    """TypeError for what is no Tensor."""
+    for position, (argument, x) in enumerate(operands.items(), 1):
+        if not isinstance(x, Tensor):
+            what = type(x).__name__
+            raise TypeError(f"{name}(): argument '{argument}' (position {position}) must be Tensor, not {what}")
+
+
+def check_same_dtype(a: Tensor, b: Tensor) -> None:
+    if a.kind is not b.kind:
+        raise RuntimeError(
+            f"both inputs should have same dtype, expected {a.kind.dtype.name} but found {b.kind.dtype.name}; use .to()"
+        )
+
+
 class LinalgMethods:
     """The methods of Tensor that multiply matrices."""
 
@@ -268,8 +285,9 @@ class LinalgMethods:
 
     matmul = __matmul__ = matmul  # which refuses an array: NumPy would compute with it
 
-    def mm(self: Any, other: Tensor) -> Tensor:
-        """The product of two matrices."""
-        if len(self.shape) != 2 or len(other.shape) != 2:
-            raise RuntimeError(f"mm: both must be matrices, got {len(self.shape)}D and {len(other.shape)}D; use matmul")
-        return product(self, other)
+    def mm(self: Any, mat2: Tensor) -> Tensor:
+        """The product of two matrices: (n, k) and (k, m) make (n, m). Nothing is broadcast."""
+        check_operands("mm", input=self, mat2=mat2)
+        if len(self.shape) != 2 or len(mat2.shape) != 2:
+            raise RuntimeError(f"mm: both must be matrices, got {len(self.shape)}D and {len(mat2.shape)}D; use matmul")
+        return matmul(self, mat2)

@@ -26,6 +26,7 @@ see tinygrad_kernels/cpu/indexing.py for the loops.
 
 from __future__ import annotations
 
+from functools import lru_cache
 from math import prod
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -63,14 +64,20 @@ def places_in(shape: Shape, axes: Shape, at: Any, index_shape: Shape) -> Places:
     >>> places_in((2, 3, 4), (1,), None, (5, 6)).result, places_in((2, 3, 4), (0, 2), None, (5,)).result
     (torch.Size([2, 5, 6, 4]), torch.Size([5, 3]))
     """
+    return Places(at, *layout(shape, axes, index_shape))
+
+
+@lru_cache(maxsize=4096)
+def layout(shape: Shape, axes: Shape, index_shape: Shape) -> tuple:
+    """The rest of Places, which depends on shapes only."""
     first, last = axes[0], axes[-1] + 1
     length = prod(shape[a] for a in axes)
     if last - first == len(axes):
         before, after = shape[:first], shape[last:]
-        return Places(at, prod(before), length, prod(after), shape, Size((*before, *index_shape, *after)))
+        return prod(before), length, prod(after), shape, Size((*before, *index_shape, *after)), None
     rest = tuple(a for a in range(len(shape)) if a not in axes)
     after = tuple(shape[a] for a in rest)
-    return Places(at, 1, length, prod(after), shape, Size((*index_shape, *after)), (*axes, *rest))
+    return 1, length, prod(after), shape, Size((*index_shape, *after)), (*axes, *rest)
 
 
 def new_places(count: int, where: device) -> Any:
@@ -124,7 +131,7 @@ class SpreadBackward(Node):
 
 def take(x: Tensor, places: Places, label: str) -> Tensor:
     """The elements of x at the places, of shape `places.result`. `label` names the node."""
-    out = Tensor(x.kind.empty(prod(places.result)), Size(places.result), x.kind)
+    out = Tensor(x.kind.empty(prod(places.result)), places.result, x.kind)
     if out.flat.size:
         source = arranged(x, places)
         x.kind.backend.take(out.flat, source, places.at, places.outer, places.length, places.inner)

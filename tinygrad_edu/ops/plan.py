@@ -21,7 +21,8 @@ from typing import TYPE_CHECKING, Any
 from tinygrad_kernels import calculus
 from tinygrad_kernels.expr import Formula, backward_formulas, forward_formula, inputs_of, walk
 
-from ..dtypes import BOOL, FLOAT, NUMBERS, Kind, bool_, default_float, int64, kind_of, result_dtype
+from .. import dtypes
+from ..dtypes import BOOL, FLOAT, NUMBERS, Kind, bool_, int64, kind_of, result_dtype
 from ..graph import Node, changed, freed, mode, share
 from .launch import compute, launch
 from .strides import Size
@@ -40,7 +41,6 @@ class Operation:
 
     def __init__(self, op: type[calculus.Elementwise]) -> None:
         self.op, self.name = op, op.name
-        self.node_name = f"{op.__name__}Backward0"
         self.plans: dict[tuple, Plan] = {}
 
     # Traced when first needed: a program uses few of the operations.
@@ -206,7 +206,9 @@ class ElementwiseNode(Node):
         self.versions, self.operands, self.buffers = versions, kept, tuple(buffers)
 
     def name(self) -> str:
-        return self.plan.operation.node_name
+        from ..printing import node_name
+
+        return node_name(self.plan.operation.op, self.plan.targets)
 
     def release(self) -> None:
         self.buffers = self.operands = self.out_shared = None
@@ -371,7 +373,7 @@ def arithmetic_kind(operation: Operation, operands: tuple) -> Kind:
     if operation.name == "sub" and any(type(x) is bool or getattr(x, "dtype", None) is bool_ for x in operands):
         raise refusal("sub", bool_)
     if operation.op.floating and not dtype.is_floating_point:
-        dtype = default_float
+        dtype = dtypes.default_float
     return kind_of(dtype, device)
 
 

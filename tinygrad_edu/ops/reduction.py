@@ -15,6 +15,8 @@ Source: A. Griewank, A. Walther, Evaluating Derivatives, 2nd edition, 2008, sect
 from __future__ import annotations
 
 import operator
+from functools import wraps
+from inspect import signature
 from math import prod
 from typing import TYPE_CHECKING, Any
 
@@ -207,22 +209,50 @@ def truth_kind(x: Tensor) -> Kind:
     return x.kind if x.kind.dtype is uint8 else kind_of(bool_, x.kind.device)
 
 
+OF_NUMPY = {"axis": "dim", "keepdims": "keepdim"}
+
+
+def numpy_names(methods: Any) -> Any:
+    """A class whose methods that take `dim` (and `keepdim`) take them by NumPy's names too; or such a method."""
+    if isinstance(methods, type):
+        for name, method in list(vars(methods).items()):
+            if callable(method) and "dim" in signature(method).parameters:
+                setattr(methods, name, numpy_names(method))
+        return methods
+
+    @wraps(methods)
+    def call(self: Any, *args: Any, **kwargs: Any) -> Any:
+        if kwargs and not OF_NUMPY.keys().isdisjoint(kwargs):
+            kwargs = {OF_NUMPY.get(key, key): value for key, value in kwargs.items()}
+        return methods(self, *args, **kwargs)
+
+    return call
+
+
 class ReductionMethods:
     """The reducing methods of Tensor."""
 
     __slots__ = ()
 
-    def sum(self: Any, dim: Any = None, keepdim: bool = False, *, dtype: Any = None) -> Tensor:
+    def sum(
+        self: Any, dim: Any = None, keepdim: bool = False, *, dtype: Any = None, axis: Any = None, keepdims: Any = None
+    ) -> Tensor:
         """The sum over axes `dim` (an int or several; None: all). Integers are summed in int64.
 
         >>> import tinygrad_edu as tg
         >>> tg.ones(2, 3).sum(1)
         tensor([3., 3.])
         """
+        if axis is not None or keepdims is not None:  # NumPy's names; not by numpy_names, which costs a tenth
+            dim, keepdim = dim if axis is None else axis, keepdim if keepdims is None else keepdims
         return reduce(self, "sum", dim, keepdim, total_kind(self, dtype))
 
-    def mean(self: Any, dim: Any = None, keepdim: bool = False, *, dtype: Any = None) -> Tensor:
+    def mean(
+        self: Any, dim: Any = None, keepdim: bool = False, *, dtype: Any = None, axis: Any = None, keepdims: Any = None
+    ) -> Tensor:
         """The mean over axes `dim` (an int or several; None: all). Of floats only."""
+        if axis is not None or keepdims is not None:
+            dim, keepdim = dim if axis is None else axis, keepdim if keepdims is None else keepdims
         x = self if dtype is None else self.to(dtype)
         if not x.kind.dtype.is_floating_point:
             name = "Bool" if x.kind.dtype.category == BOOL else x.kind.dtype.name
@@ -232,6 +262,7 @@ class ReductionMethods:
             )
         return reduce(x, "mean", dim, keepdim, x.kind)
 
+    @numpy_names
     def any(self: Any, dim: Any = None, keepdim: bool = False) -> Tensor:
         """Is any element not 0, over axes `dim` (an int or several; None: all)? bool; uint8 for uint8, as in PyTorch.
 
@@ -241,10 +272,12 @@ class ReductionMethods:
         """
         return reduce(self, "any", dim, keepdim, truth_kind(self)) if dim != () else self != 0
 
+    @numpy_names
     def all(self: Any, dim: Any = None, keepdim: bool = False) -> Tensor:
         """Is no element 0, over axes `dim` (an int or several; None: all)? bool; uint8 for uint8, as in PyTorch."""
         return reduce(self, "all", dim, keepdim, truth_kind(self)) if dim != () else self != 0
 
+    @numpy_names
     def count_nonzero(self: Any, dim: Any = None) -> Tensor:
         """How many elements are not 0, over axes `dim` (an int or several; None: all): int64. nan is not 0.
 

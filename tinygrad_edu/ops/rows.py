@@ -102,6 +102,19 @@ class RowMethods:
 
     __slots__ = ()
 
+    def softmax(self: Any, dim: int, dtype: Any = None) -> Tensor:
+        """eˣ / Σ eˣ along an axis: positive numbers that add up to 1. `dtype`: convert first.
+
+        >>> import tinygrad_edu as tg
+        >>> tg.tensor([0.0, 0.0]).softmax(0)
+        tensor([0.5000, 0.5000])
+        """
+        return along_rows(self if dtype is None else self.to(dtypes.as_dtype(dtype)), dim, log=False)
+
+    def log_softmax(self: Any, dim: int, dtype: Any = None) -> Tensor:
+        """log softmax(x), without the detour through numbers that may round to 0."""
+        return along_rows(self if dtype is None else self.to(dtypes.as_dtype(dtype)), dim, log=True)
+
     def logsumexp(self: Any, dim: Any, keepdim: bool = False) -> Tensor:
         """log Σ eˣ over axes `dim` (an int or several), without overflow. Integers are converted to the default float.
 
@@ -143,7 +156,7 @@ class CrossEntropyBackward(SavingNode):
         (x,) = self.saved()
         rows, columns = x.shape
         if graph:
-            from ..creation import arange
+            from ..ranges import arange
 
             targets = Tensor(self.targets, Size((rows, 1)), arange(0).kind)
             chosen, counted = arange(columns) == targets, targets != self.ignore

@@ -21,19 +21,26 @@ gx_i = g (x_0 ... x_{i-1}) (x_{i+1} ... x_{n-1}), the product of the others, wit
 
     x = [2., 0., 3.]      prod 0      gx = [0., 6., 0.]
 
+*Running extremes* and *logarithms of running sums of exponentials* are scans too, with other steps.
+
 Source: G. Blelloch, Prefix sums and their applications, 1990; for the adjoint of a recurrence, A. Griewank, A. Walther,
 Evaluating Derivatives, 2nd edition, 2008, section 3.2.
 """
 
 from __future__ import annotations
 
+import math
 from math import prod
 from typing import TYPE_CHECKING, Any
 
+from ..dtypes import bool_, int64, kind_of
 from ..graph import Node, mode
+from .elementwise import where
 from .extrema import check_axis
 from .joining import joined
-from .reduction import NODES, Reduction, SavingNode, normalize_axes, reduce, total_kind
+from .reduction import NODES, Reduction, SavingNode, normalize_axes, numpy_names, reduce, total_kind
+from .sorting import picked, result_type
+from .strides import Size
 
 if TYPE_CHECKING:
     from ..tensors import Tensor
@@ -168,11 +175,90 @@ class ProdBackward(SavingNode):
 NODES["prod"] = ProdBackward
 
 
+# Running extremes and logarithms of sums ----------------------------------------------------------------------
+Cummax, Cummin = map(result_type, ("cummax", "cummin"))
+
+
+def running_extreme(x: Tensor, dim: int, largest: bool) -> Any:
+    """The pair (the largest or smallest so far, where it is). Its gradient goes to the element that it is."""
+    axis = scanned_axis("cummax" if largest else "cummin", x, dim)
+    kind = kind_of(int64, x.kind.device)
+    at = Tensor(kind.empty(x.numel()), Size(x.shape), kind)
+    if x.numel():
+        kind.backend.cumextreme(at.flat, x.detach().contiguous().flat, *layout(x, axis), largest)
+    return picked(Cummax if largest else Cummin, x, axis, at, "CummaxBackward0" if largest else "CumminBackward0")
+
+
+class LogcumsumexpBackward(SavingNode):
+    """gx_i = Σ over j ≥ i of g_j e^(x_i - y_j): again sums of exponentials, of g's positive and negative parts."""
+
+    __slots__ = ("axis",)
+
+    def __init__(self, x: Tensor, out: Tensor, axis: int) -> None:
+        super().__init__((x.node,), x, out.detach())
+        self.axis = axis
+
+    def pull(self, g: Tensor, graph: bool) -> tuple[Tensor]:
+        x, out = self.saved()
+        if not x.shape:
+            return (g,)
+        y, parts = self.result(out), []
+        for sign in (1.0, -1.0):
+            there = g * sign > 0
+            logarithm = where(there, where(there, g * sign, 1.0).log() - y, -math.inf)
+            parts.append((log_running_sum(logarithm.flip(self.axis), self.axis).flip(self.axis) + x).exp())
+        return (parts[0] - parts[1],)
+
+
+def log_running_sum(x: Tensor, axis: int) -> Tensor:
+    out = Tensor(x.kind.empty(x.numel()), Size(x.shape), x.kind)
+    if x.numel():
+        x.kind.backend.logcumsumexp(out.flat, x.detach().contiguous().flat, *layout(x, axis))
+    if x.node is not None and mode.grad:
+        out.node = LogcumsumexpBackward(x, out, axis)
+    return out
+
+
+# Differences, and areas ---------------------------------------------------------------------------------------
+def between(y: Tensor, x: Any, dx: Any, dim: int) -> Tensor:
+    """The areas of the trapezoids between neighbours along an axis."""
+    axis = scanned_axis("trapezoid", y, dim)
+    if not y.shape:
+        raise IndexError("Dimension specified as 0 but tensor has no dimensions")
+    if x is not None and dx is not None:
+        raise TypeError("trapezoid() takes x (places) or dx (one distance), not both")
+    n = y.shape[axis]
+    if x is None:
+        width = 1 if dx is None else dx
+    elif len(x.shape) == 1:
+        width = x.diff().reshape(-1, *[1] * (len(y.shape) - axis - 1))
+    else:
+        width = x.diff(dim=dim)
+    pairs = max(n - 1, 0)
+    return (y.narrow(axis, 0, pairs) + y.narrow(axis, n - pairs, pairs)) * width / 2.0
+
+
+def trapezoid(y: Tensor, x: Tensor | None = None, *, dx: float | None = None, dim: int = -1) -> Tensor:
+    """The area below a line through points: Σ (x_{i+1} - x_i) (y_i + y_{i+1}) / 2 along an axis; `dx` apart, or 1.
+
+    >>> import tinygrad_edu as tg
+    >>> tg.trapezoid(tg.tensor([1.0, 2.0, 3.0]), dx=2)
+    tensor(8.)
+    """
+    return between(y, x, dx, dim).sum(dim)
+
+
+def cumulative_trapezoid(y: Tensor, x: Tensor | None = None, *, dx: float | None = None, dim: int = -1) -> Tensor:
+    """The areas up to each point but the first."""
+    return between(y, x, dx, dim).cumsum(dim)
+
+
 def scanned_axis(name: str, x: Tensor, dim: Any) -> int:
     check_axis(name, dim)
     return (normalize_axes(dim, len(x.shape)) or (0,))[0]
 
 
+@numpy_names
 class ScanMethods:
     """The methods of Tensor that multiply elements, and those that keep every total on the way."""
 
@@ -211,3 +297,53 @@ class ScanMethods:
         """
         axis = scanned_axis("cumprod", self, dim)
         return running_product(self.to_kind(total_kind(self, dtype)), axis)
+
+    def cumsum_(self: Any, dim: int, *, dtype: Any = None) -> Tensor:
+        """`cumsum`, stored in self"""
+        return self.copy_(self.cumsum(dim, dtype=dtype))
+
+    def cumprod_(self: Any, dim: int, *, dtype: Any = None) -> Tensor:
+        """`cumprod`, stored in self"""
+        return self.copy_(self.clone().cumprod(dim, dtype=dtype))  # whose node keeps its operand
+
+    def cummax(self: Any, dim: int) -> Any:
+        """The pair (values, indices) of the largest element so far along an axis, the last of several.
+
+        >>> import tinygrad_edu as tg
+        >>> tg.tensor([2, 1, 3]).cummax(0).values
+        tensor([2, 2, 3])
+        """
+        return running_extreme(self, dim, True)
+
+    def cummin(self: Any, dim: int) -> Any:
+        """The pair (values, indices) of the smallest element so far along an axis, the last of several."""
+        return running_extreme(self, dim, False)
+
+    def logcumsumexp(self: Any, dim: int) -> Tensor:
+        """log(e^x_0 + ... + e^x_i) along an axis, without overflow."""
+        if not self.kind.dtype.is_floating_point:
+            raise NotImplementedError(
+                f"\"logcumsumexp_out_cpu\" not implemented for '{self.kind.dtype.name}': use x.float()"
+            )
+        return log_running_sum(self, scanned_axis("logcumsumexp", self, dim))
+
+    def diff(self: Any, n: int = 1, dim: int = -1, prepend: Tensor | None = None, append: Tensor | None = None) -> Any:
+        """The differences of neighbours along an axis, n times over. `prepend` and `append` are joined to self before.
+
+        >>> import tinygrad_edu as tg
+        >>> tg.tensor([1, 4, 9]).diff(), tg.tensor([1, 4, 9]).diff(n=2)
+        (tensor([3, 5]), tensor([2]))
+        """
+        if not self.shape:
+            raise RuntimeError("diff expects input to be at least one-dimensional")
+        if n < 0:
+            raise RuntimeError(f"order must be non-negative but got {n}")
+        axis, ends = scanned_axis("diff", self, dim), [x for x in (prepend, append) if x is not None]
+        if any(len(x.shape) != len(self.shape) for x in ends):
+            raise RuntimeError("diff expects prepend or append to be the same dimension as input")
+        x = joined([x for x in (prepend, self, append) if x is not None], axis, "CatBackward0") if ends else self
+        for _ in range(n):
+            pairs = max(x.shape[axis] - 1, 0)
+            left, right = x.narrow(axis, 0, pairs), x.narrow(axis, x.shape[axis] - pairs, pairs)
+            x = right != left if x.kind.dtype is bool_ else right - left
+        return x

@@ -15,19 +15,26 @@ import operator
 from functools import lru_cache
 from math import prod
 from typing import TYPE_CHECKING, Any
+from warnings import warn
 
 from tinygrad_kernels.codegen import Signature
 from tinygrad_kernels.expr import trace
 
 from ..dtypes import OF_PYTHON, Kind, MissingDtype, as_dtype, device, dtype, kind_of
 from ..graph import Node, mode, share
-from .strides import (
-    Shape,
-    Size,
-    broadcast_strides,
-    collapse,
-    contiguous_strides,
-    is_contiguous,
+from .strides import Shape, broadcast_strides, collapse, contiguous_strides
+from .views import (
+    View,
+    check_axes,
+    exchanged,
+    expanded,
+    keyword,
+    make_view,
+    permuted,
+    reshaped,
+    shape_arguments,
+    squeezed,
+    unsqueezed,
 )
 
 if TYPE_CHECKING:
@@ -54,25 +61,40 @@ class ViewBackward(Node):
         return (self.undo(g, self.how),)
 
 
-def view_of(x: Tensor, shape: Shape, strides: Shape, offset: int, label: str, undo: Any, how: Any) -> Tensor:
-    """A tensor on x's memory; strides and offset count from the start of x's buffer. With its node in the graph."""
-    if type(shape) is not Size:
-        shape = Size(shape)
-    of = x.region
-    if x.flat is not None:
-        buffer, root, at = x.flat, x.flat if of is None else of[0], offset if of is None else of[1] + offset
-    else:
-        buffer, at = of[0], offset
-        root = buffer
+def seen(x: Tensor, view: View, label: str, undo: Any, how: Any) -> Tensor:
+    """x as `view` says: a tensor on x's memory, with its node in the graph.
+
+    What a view looks like depends on shapes, strides and arguments only, so each is computed once and kept; here, on
+    the hot path, it is put into effect.
+    """
+    shape, strides, offset, size = view
     y = Tensor(None, shape, x.kind)
-    if is_contiguous(shape, strides):
-        y.flat = buffer[offset : offset + prod(shape)]
-    y.region = (root, at, strides, x if of is None or of[3] is None else of[3])
+    region = x.region
+    if region is None:
+        root, base = x.flat, x
+    else:
+        root, first, _, base = region
+        offset += first
+        if base is None:
+            base = x
+    if size >= 0:
+        y.flat = root[offset : offset + size]
+    y.region = (root, offset, strides, base)
     shared = y.shared = x.shared or share(x)
     shared.add(y)
     if x.node is not None and mode.grad:
         y.node = ViewBackward(x, label, undo, how)
     return y
+
+
+def view_of(x: Tensor, shape: Shape, strides: Shape, offset: int, label: str, undo: Any, how: Any) -> Tensor:
+    """The same for strides and an offset that count from the start of x's buffer."""
+    return seen(x, make_view(shape, strides, offset - start(x)), label, undo, how)
+
+
+def steps_of(x: Tensor) -> Shape | None:
+    """The strides of x; None where its elements lie in order. What a view is looked up by, with the shape."""
+    return None if x.flat is not None else x.region[2]
 
 
 def start(x: Tensor) -> int:
@@ -81,19 +103,27 @@ def start(x: Tensor) -> int:
 
 def copy_into(target: Tensor, source: Tensor) -> None:
     """Write source, broadcast, into the memory of target, converting the dtype. No graph."""
-    buffer, offset = (target.flat, 0) if target.flat is not None else target.region[:2]
-    strides = broadcast_strides(source.shape, source.stride(), target.shape)
-    dims, (to, of) = collapse(target.shape, [target.stride(), strides])
-    inner = [{1: "unit", 0: "fixed"}.get(s[-1], "strided") for s in (of, to)]
-    key = (source.kind, target.kind, len(dims), *inner)
+    dims, to, of, inner = copy_loop(target.shape, steps_of(target), source.shape, steps_of(source))
+    key = (source.kind, target.kind, len(dims), inner)
     kernel = _copies.get(key)
     if kernel is None:
-        inner[1] = "unit" if inner[1] == "unit" else "strided"
-        signature = Signature([source.kind.dtype.name], inner, target.kind.dtype.name)
+        signature = Signature([source.kind.dtype.name], list(inner), target.kind.dtype.name)
         kernel = _copies[key] = target.kind.backend.strided(COPY, signature, len(dims), False)
-    kernel(
-        dims, buffer, (offset, *to), source.flat if source.flat is not None else source.region[0], (start(source), *of)
-    )
+    buffer, offset = (target.flat, 0) if target.flat is not None else target.region[:2]
+    read, first = (source.flat, 0) if source.flat is not None else source.region[:2]
+    kernel(dims, buffer, (offset, *to), read, (first, *of))
+
+
+@lru_cache(maxsize=4096)
+def copy_loop(
+    shape: Shape, strides: Shape | None, source: Shape, source_strides: Shape | None
+) -> tuple[Shape, Shape, Shape, tuple[str, str]]:
+    """How a source is copied into a target: the loop's sizes, strides of target and source, and how both end."""
+    old = contiguous_strides(source) if source_strides is None else source_strides
+    into = contiguous_strides(shape) if strides is None else strides
+    dims, (to, of) = collapse(shape, [into, broadcast_strides(source, old, shape)])
+    ends = {1: "unit", 0: "fixed"}.get(of[-1], "strided")
+    return dims, to, of, (ends, "unit" if to[-1] == 1 else "strided")
 
 
 _copies: dict[tuple, Any] = {}
@@ -133,69 +163,21 @@ def undo_permute(g: Tensor, order: Shape) -> Tensor:
     return g.permute(*sorted(range(len(order)), key=order.__getitem__))
 
 
-def undo_t(g: Tensor, how: None) -> Tensor:
-    return g.t()
-
-
 def undo_expand(g: Tensor, shape: Shape) -> Tensor:
     return g.sum_to(shape)
 
 
-def shape_arguments(sizes: tuple) -> Shape:
-    """`f(2, 3)` and `f((2, 3))` mean the same."""
-    if len(sizes) == 1 and isinstance(sizes[0], tuple | list):
-        sizes = tuple(sizes[0])
-    for n in sizes:
-        if not hasattr(n, "__index__"):
-            raise TypeError(f"a shape is made of ints, got {type(n).__name__} in {tuple(sizes)}")
-    return tuple(operator.index(n) for n in sizes)
-
-
-def merged_strides(shape: Shape, strides: Shape, target: Shape) -> Shape | None:
-    """The strides with which the same memory has shape `target`; None if it takes a copy.
-
-    Neighbouring axes that one stride walks are merged first; each merged axis must then be cut exactly into new ones.
-
-    >>> merged_strides((2, 3, 4), (12, 4, 1), (6, 4)), merged_strides((3, 2), (1, 3), (6,))
-    ((4, 1), None)
-    """
-    if prod(shape) == 0:
-        return contiguous_strides(target)
-    sizes, (steps,) = collapse(shape, [strides])
-    wanted = list(target)
-    found: list[int] = []
-    for size, step in zip(reversed(sizes), reversed(steps), strict=True):
-        taken = 1
-        while taken < size:
-            taken *= wanted[-1]
-            if size % taken:
-                return None
-            found.append(step * taken // wanted.pop())
-    found += [0] * len(wanted)  # what is left are axes of size 1
-    return tuple(reversed(found))
-
-
-def new_shape(x: Tensor, sizes: tuple) -> Shape:
-    """The shape that `sizes` ask for, with -1 replaced. RuntimeError if it has another number of elements."""
-    shape = shape_arguments(sizes)
-    n = prod(x.shape)
-    if -1 in shape:
-        known = -prod(shape)
-        if shape.count(-1) > 1:
-            raise RuntimeError("only one dimension can be inferred")
-        if known == 0 or n % known:
-            raise RuntimeError(f"shape '{list(shape)}' is invalid for input of size {n}")
-        shape = tuple(n // known if k == -1 else k for k in shape)
-    if prod(shape) != n or any(k < 0 for k in shape):
-        raise RuntimeError(f"shape '{list(shape)}' is invalid for input of size {n}")
-    return shape
-
-
-@lru_cache(maxsize=4096)
-def transposed(shape: Shape) -> tuple[Size, Shape]:
-    """Shape and strides of the transpose of a contiguous matrix."""
-    m, n = shape
-    return Size((n, m)), (1, n)
+def become(x: Tensor, y: Tensor, name: str) -> Tensor:
+    """x itself becomes y, a view of it: the forms in place, such as t_()."""
+    if mode.grad and x.node is not None and x.node.leaf:
+        raise RuntimeError(
+            f"a leaf Variable that requires grad is being used in an in-place operation ({name}_). Use {name}()"
+        )
+    node = y.node if mode.grad else x.node
+    base = None if x.region is None else x.region[3]
+    x.flat, x.shape, x.region, x.node = y.flat, y.shape, (*y.region[:3], base), node
+    share(x).version += 1
+    return x
 
 
 class ShapeMethods:
@@ -203,35 +185,29 @@ class ShapeMethods:
 
     __slots__ = ()
 
-    def reshape(self: Any, *sizes: Any) -> Tensor:
+    def reshape(self: Any, *shape: Any, **named: Any) -> Tensor:
         """The same elements in another shape; one size may be -1. A view if possible, else a copy.
 
         >>> import tinygrad_edu as tg
         >>> tg.arange(6).reshape(2, -1).shape
         torch.Size([2, 3])
         """
-        shape = new_shape(self, sizes)
-        strides = (
-            contiguous_strides(shape) if self.flat is not None else merged_strides(self.shape, self.region[2], shape)
-        )
-        if strides is None:
-            return copy(self, self.kind, "UnsafeViewBackward0").reshape(shape)
-        return view_of(self, shape, strides, start(self), "ViewBackward0", undo_reshape, self.shape)
+        view = reshaped(self.shape, steps_of(self), shape_arguments(keyword(shape, named, "shape")))
+        if not isinstance(view, View):
+            return copy(self, self.kind, "UnsafeViewBackward0").reshape(view)
+        return seen(self, view, "ViewBackward0", undo_reshape, self.shape)
 
-    def view(self: Any, *sizes: Any) -> Tensor:
+    def view(self: Any, *size: Any, **named: Any) -> Tensor:
         """The same memory in another shape; one size may be -1. RuntimeError where that would take a copy."""
-        if len(sizes) == 1 and is_dtype(sizes[0]):
+        if len(size) == 1 and is_dtype(size[0]):
             raise NotImplementedError("view(dtype), which reads the bits as another dtype, is not supported; use .to()")
-        shape = new_shape(self, sizes)
-        strides = (
-            contiguous_strides(shape) if self.flat is not None else merged_strides(self.shape, self.region[2], shape)
-        )
-        if strides is None:
+        view = reshaped(self.shape, steps_of(self), shape_arguments(keyword(size, named, "size")))
+        if not isinstance(view, View):
             raise RuntimeError(
                 "view size is not compatible with input tensor's size and stride (at least one dimension spans across "
                 "two contiguous subspaces). Use .reshape(...) instead."
             )
-        return view_of(self, shape, strides, start(self), "ViewBackward0", undo_reshape, self.shape)
+        return seen(self, view, "ViewBackward0", undo_reshape, self.shape)
 
     def view_as(self: Any, other: Tensor) -> Tensor:
         """This tensor, seen in the shape of another."""
@@ -253,124 +229,166 @@ class ShapeMethods:
         middle = prod(self.shape[first : last + 1])
         return self.reshape(*self.shape[:first], middle, *self.shape[last + 1 :])
 
-    def permute(self: Any, *order: Any) -> Tensor:
+    def permute(self: Any, *dims: Any, **named: Any) -> Tensor:
         """The axes in another order."""
-        axes = shape_arguments(order)
-        n = len(self.shape)
-        if sorted(a % n if n and -n <= a < n else -1 for a in axes) != list(range(n)):
-            raise RuntimeError(f"permute(dims): {list(axes)} is not an order of the {n} dimensions of the tensor")
-        axes = tuple(a % n for a in axes)
-        old = self.stride()
-        shape, strides = tuple(self.shape[a] for a in axes), tuple(old[a] for a in axes)
-        return view_of(self, shape, strides, start(self), "PermuteBackward0", undo_permute, axes)
+        view, axes = permuted(self.shape, steps_of(self), shape_arguments(keyword(dims, named, "dims")))
+        return seen(self, view, "PermuteBackward0", undo_permute, axes)
 
     def transpose(self: Any, dim0: int, dim1: int) -> Tensor:
         """Two axes exchanged."""
-        n = max(len(self.shape), 1)
-        check_axes(n, dim0, dim1)
-        order = list(range(len(self.shape)))
-        if order:
-            order[dim0 % n], order[dim1 % n] = order[dim1 % n], order[dim0 % n]
-        view = self.permute(*order)
-        if isinstance(view.node, ViewBackward):
-            view.node.label = "TransposeBackward0"
-        return view
+        view, axes = exchanged(self.shape, steps_of(self), operator.index(dim0), operator.index(dim1))
+        return seen(self, view, "TransposeBackward0", undo_permute, axes)
 
     def t(self: Any) -> Tensor:
         """The transpose of a matrix; a vector stays as it is."""
-        if len(self.shape) > 2:
-            raise RuntimeError(f"t() expects a tensor with <= 2 dimensions, but self is {len(self.shape)}D; use mT")
-        if len(self.shape) < 2:
-            return self.reshape(self.shape)
-        if self.flat is not None:
-            shape, strides = transposed(self.shape)
-        else:
-            (m, n), (row, column) = self.shape, self.region[2]
-            shape, strides = Size((n, m)), (column, row)
-        return view_of(self, shape, strides, start(self), "TBackward0", undo_t, None)
+        n = len(self.shape)
+        if n > 2:
+            raise RuntimeError(f"t() expects a tensor with <= 2 dimensions, but self is {n}D; use mT")
+        view, axes = exchanged(self.shape, steps_of(self), 0, n - 1 if n else 0)
+        return seen(self, view, "TBackward0", undo_permute, axes)
 
     @property
     def T(self: Any) -> Tensor:
-        """All axes in reverse order."""
-        return self.permute(*reversed(range(len(self.shape))))
+        """The transpose of a matrix. (Of other numbers of axes, all in reverse order: PyTorch deprecates that.)"""
+        if len(self.shape) not in (0, 2):
+            warn(
+                "The use of `x.T` on tensors of dimension other than 2 to reverse their shape is deprecated. Consider "
+                "`x.mT` to transpose batches of matrices or `x.permute(*torch.arange(x.ndim - 1, -1, -1))`",
+                stacklevel=2,
+            )
+        return self.permute(tuple(range(len(self.shape) - 1, -1, -1)))
 
     @property
     def mT(self: Any) -> Tensor:
         """The last two axes exchanged."""
-        return self.t() if len(self.shape) == 2 else self.transpose(-2, -1)
-
-    def expand(self: Any, *sizes: Any) -> Tensor:
-        """Axes of size 1 (and new ones in front) repeated to the given sizes, without copying; -1 keeps a size."""
-        shape = shape_arguments(sizes)
-        lead = len(shape) - len(self.shape)
-        if lead < 0:
+        if len(self.shape) < 2:
             raise RuntimeError(
-                f"expand: the number of sizes provided ({len(shape)}) must be greater or equal to the number of "
-                f"dimensions in the tensor ({len(self.shape)})"
+                f"tensor.mT is only supported on matrices or batches of matrices. Got {len(self.shape)}-D tensor."
             )
-        shape = tuple(self.shape[k - lead] if n == -1 and k >= lead else n for k, n in enumerate(shape))
-        for n, old in zip(shape[lead:], self.shape, strict=True):
-            if old not in (1, n):
-                raise RuntimeError(
-                    f"The expanded size of the tensor ({n}) must match the existing size ({old}). "
-                    f"Target sizes: {list(shape)}. Tensor sizes: {list(self.shape)}"
-                )
-        if any(n < 0 for n in shape[:lead]):
-            raise RuntimeError(f"expand: -1 keeps the size of an axis, and a new one has none to keep: {list(shape)}")
-        strides = broadcast_strides(self.shape, self.stride(), shape)
-        return view_of(self, shape, strides, start(self), "ExpandBackward0", undo_expand, self.shape)
+        return self.transpose(-2, -1)
+
+    def expand(self: Any, *size: Any, **named: Any) -> Tensor:
+        """Axes of size 1 (and new ones in front) repeated to the given sizes, without copying; -1 keeps a size."""
+        view = expanded(self.shape, steps_of(self), shape_arguments(keyword(size, named, "size")))
+        return seen(self, view, "ExpandBackward0", undo_expand, self.shape)
+
+    def expand_as(self: Any, other: Tensor) -> Tensor:
+        """Expanded to the shape of another tensor."""
+        return self.expand(other.shape)
 
     def squeeze(self: Any, dim: int | tuple[int, ...] | None = None) -> Tensor:
         """Without axes of size 1 (or without this one, or these, where their size is 1)."""
-        n = max(len(self.shape), 1)
-        named = () if dim is None else dim if isinstance(dim, tuple | list) else (dim,)
-        check_axes(n, *named)
-        going = range(n) if dim is None else [axis % n for axis in named]
-        keep = [size for axis, size in enumerate(self.shape) if size != 1 or axis not in going]
-        return self.reshape(*keep) if self.shape else self.reshape(())
+        dims = None if dim is None else shape_arguments((dim,))
+        label = f"SqueezeBackward{0 if dim is None else 2 if isinstance(dim, tuple | list) else 1}"
+        return seen(self, squeezed(self.shape, steps_of(self), dims), label, undo_reshape, self.shape)
 
     def unsqueeze(self: Any, dim: int) -> Tensor:
         """With a new axis of size 1 at `dim`."""
-        n = len(self.shape) + 1
-        check_axes(n, dim)
-        return self.reshape(*self.shape[: dim % n], 1, *self.shape[dim % n :])
+        view = unsqueezed(self.shape, steps_of(self), operator.index(dim))
+        return seen(self, view, "UnsqueezeBackward0", undo_reshape, self.shape)
 
-    def contiguous(self: Any) -> Tensor:
+    # In place: the tensor itself is seen differently from now on.
+    def squeeze_(self: Any, dim: int | tuple[int, ...] | None = None) -> Tensor:
+        """`squeeze` in place."""
+        return become(self, self.squeeze(dim), "squeeze")
+
+    def unsqueeze_(self: Any, dim: int) -> Tensor:
+        """`unsqueeze` in place."""
+        return become(self, self.unsqueeze(dim), "unsqueeze")
+
+    def transpose_(self: Any, dim0: int, dim1: int) -> Tensor:
+        """`transpose` in place."""
+        return become(self, self.transpose(dim0, dim1), "transpose")
+
+    def t_(self: Any) -> Tensor:
+        """`t` in place."""
+        return become(self, self.t(), "t")
+
+    # Where it lies.
+    def stride(self: Any, dim: int | None = None) -> Any:
+        """How many elements further in memory the next one along each axis (or along one) is."""
+        strides = contiguous_strides(self.shape) if self.flat is not None else self.region[2]
+        return strides if dim is None else strides[dim]
+
+    def is_contiguous(self: Any, memory_format: Any = None) -> bool:
+        """Do the elements lie in order in memory?"""
+        return self.flat is not None and str(memory_format).rpartition(".")[2] in ("None", "contiguous_format")
+
+    def storage_offset(self: Any) -> int:
+        """Where in the buffer the first element lies."""
+        return 0 if self.region is None else self.region[1]
+
+    def data_ptr(self: Any) -> int:
+        """The address of the first element."""
+        buffer = self.flat if self.region is None else self.region[0]
+        return buffer.ctypes.data + self.storage_offset() * self.kind.dtype.itemsize
+
+    def element_size(self: Any) -> int:
+        """The bytes of one element."""
+        return self.kind.dtype.itemsize
+
+    @property
+    def itemsize(self: Any) -> int:
+        """The bytes of one element."""
+        return self.kind.dtype.itemsize
+
+    @property
+    def nbytes(self: Any) -> int:
+        """The bytes of all elements."""
+        return self.numel() * self.kind.dtype.itemsize
+
+    def is_same_size(self: Any, other: Tensor) -> bool:
+        """Have both the same shape?"""
+        return self.shape == other.shape
+
+    def contiguous(self: Any, memory_format: Any = None) -> Tensor:
         """Itself if its elements lie in order, else a copy in which they do."""
+        check_format(memory_format)
         return self if self.flat is not None else copy(self, self.kind, "CloneBackward0")
 
-    def clone(self: Any) -> Tensor:
-        """A copy, in the graph."""
+    def clone(self: Any, *, memory_format: Any = None) -> Tensor:
+        """A copy, in the graph. Its elements lie in order."""
+        check_format(memory_format)
         return copy(self, self.kind, "CloneBackward0")
 
     def to_kind(self: Any, kind: Kind) -> Tensor:
         """Itself if it is of this kind, else a copy that is."""
         return self if self.kind is kind else copy(self, kind, "ToCopyBackward0")
 
-    def to(self: Any, *targets: Any, dtype: Any = None, device: Any = None) -> Tensor:
-        """The tensor in another dtype or on another device; itself where nothing changes.
+    def to(
+        self: Any,
+        *targets: Any,
+        dtype: Any = None,
+        device: Any = None,
+        non_blocking: bool = False,
+        copy: bool = False,
+        memory_format: Any = None,
+    ) -> Tensor:
+        """The tensor in another dtype or on another device; itself where nothing changes, unless `copy`.
 
-        `x.to(float64)`, `x.to('cpu')`, `x.to(other)`, `x.to(device, dtype)`.
+        `x.to(float64)`, `x.to('cpu')`, `x.to(other)`, `x.to(device, dtype)`, then non_blocking and copy.
         """
+        check_format(memory_format)
+        switches = [target for target in targets if type(target) is bool]
+        copy = copy or switches[1:] == [True]
         for target in targets:
             if isinstance(target, Tensor):
                 dtype, device = target.kind.dtype, target.kind.device
             elif is_dtype(target):
                 dtype = target
-            else:
+            elif type(target) is not bool:
                 device = target
         kind = self.kind
         dtype = kind.dtype if dtype is None else as_dtype(dtype)
         device = kind.device if device is None else make_device(device)
-        return self.to_kind(kind_of(dtype, device))
+        found = self.to_kind(kind_of(dtype, device))
+        return self.clone() if copy and found is self else found
 
 
-def check_axes(dimensions: int, *axes: int) -> None:
-    """IndexError for an axis that a tensor of that many dimensions (0-d counts as 1) does not have."""
-    n = max(dimensions, 1)
-    for axis in axes:
-        if not -n <= axis < n:
-            raise IndexError(f"Dimension out of range (expected to be in range of [{-n}, {n - 1}], but got {axis})")
+def check_format(memory_format: Any) -> None:
+    """The orders of memory that there are: the usual one."""
+    if str(memory_format).rpartition(".")[2] not in ("contiguous_format", "preserve_format", "None"):
+        raise RuntimeError(f"memory_format={memory_format} is not supported: elements lie in the order of their axes")
 
 
 def is_dtype(x: Any) -> bool:

@@ -24,14 +24,15 @@ from ..graph import Node, mode
 from .advanced import true_places
 from .gathering import axis_of, gather_places
 from .places import Places, new_places, scalar, spread, take
+from .reduction import numpy_names
 from .strides import Shape, Size
 
 if TYPE_CHECKING:
     from ..tensors import Tensor
 
 
-def result_type(name: str) -> Any:
-    """A pair (values, indices), printed as PyTorch prints it.
+def result_type(name: str, *fields: str) -> Any:
+    """A named tuple, of values and indices if nothing else is said, printed as PyTorch prints it.
 
     >>> result_type("sort")(1, 2)
     torch.return_types.sort(
@@ -40,9 +41,11 @@ def result_type(name: str) -> Any:
     """
 
     def show(self: Any) -> str:
-        return f"torch.return_types.{name}(\nvalues={self.values!r},\nindices={self.indices!r})"
+        parts = (f"{field}={value!r}" for field, value in zip(self._fields, self, strict=True))
+        return f"torch.return_types.{name}(\n" + ",\n".join(parts) + ")"
 
-    return type(name, (namedtuple(name, ("values", "indices")),), {"__slots__": (), "__repr__": show})
+    base = namedtuple(name, fields or ("values", "indices"))  # type: ignore[misc]
+    return type(name, (base,), {"__slots__": (), "__repr__": show})
 
 
 Sort, Topk, Kthvalue, Median = map(result_type, ("sort", "topk", "kthvalue", "median"))
@@ -145,12 +148,13 @@ def check_size(name: str, x: Tensor, axis: int) -> int:
     return n
 
 
+@numpy_names
 class SortingMethods:
     """The methods of Tensor that ask for an order."""
 
     __slots__ = ()
 
-    def sort(self: Any, dim: int = -1, descending: bool = False, *, stable: bool = False) -> Any:
+    def sort(self: Any, dim: int = -1, descending: bool = False, *, stable: bool | None = None) -> Any:
         """The pair (values, indices) of self sorted along an axis; nan is the greatest.
 
         Equal elements keep their order, with `stable` or without.
@@ -196,9 +200,16 @@ class SortingMethods:
         check_size("median", self, axis)
         return without(picked(Median, self, axis, median_index(self, axis), "MedianBackward1"), axis, keepdim)
 
-    def unique(self: Any, sorted: bool = True, return_inverse: bool = False, return_counts: bool = False) -> Any:
+    def unique(
+        self: Any,
+        sorted: bool = True,
+        return_inverse: bool = False,
+        return_counts: bool = False,
+        dim: int | None = None,
+    ) -> Any:
         """The different elements, sorted, 1-d. Every nan is one of its own.
 
+        Along an axis `dim`, the different slices instead, in lexicographic order.
         With `return_inverse` also, for each element of self, which of them it is; with `return_counts` also how often
         each occurs. Not differentiable.
 
@@ -206,6 +217,10 @@ class SortingMethods:
         >>> tg.tensor([3, 1, 3]).unique(return_counts=True)
         (tensor([1, 3]), tensor([1, 2]))
         """
+        if dim is not None:
+            from .ranks import unique_slices
+
+            return unique_slices(self, dim, return_inverse, return_counts)
         flat = self.detach().contiguous().reshape(-1)
         order = order_of(flat, 0, False)
         kind, backend = order.kind, order.kind.backend

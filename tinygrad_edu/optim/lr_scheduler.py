@@ -1,17 +1,20 @@
 """Learning rates that change while a network is trained.
 
 Large steps find the valley, small steps its floor. A scheduler is called once after each epoch and sets the `lr` of
-every group of an optimizer:
+every group of an optimizer; lr₀ is the first rate, t the epoch, T the number of epochs:
 
     StepLR             lr γ               after every `step_size` epochs
     MultiStepLR        lr γ               after the epochs in `milestones`
     ExponentialLR      lr γ               after every epoch
+    ConstantLR         factor · lr₀       for T epochs
     LinearLR           from start_factor · lr₀ to end_factor · lr₀ in a straight line: a warm-up
+    PolynomialLR       lr₀ (1 - t/T)^power
     CosineAnnealingLR  η + (lr₀ - η) (1 + cos(π t / T)) / 2      half a cosine, from lr₀ down to η
     LambdaLR           lr₀ f(t)           any function of the epoch
+    MultiplicativeLR   lr f(t)            any function of the epoch, again and again
     ReduceLROnPlateau  lr · factor        when a metric has not become better for `patience` epochs
 
-All but LambdaLR compute the next rate from the current one, so two schedulers on one optimizer multiply.
+Those that rise and fall are in cycles.py; SequentialLR and ChainedScheduler, made of several, in schedule.py.
 
     for epoch in range(100):
         train(...)              # calls optimizer.step()
@@ -24,69 +27,22 @@ Goyal et al., Accurate, large minibatch SGD, 2017 (the warm-up).
 from __future__ import annotations
 
 import math
-import warnings
+from bisect import bisect_right
 from collections import Counter
 from collections.abc import Callable, Iterable
 from typing import Any
 
+from .cycles import CosineAnnealingWarmRestarts, OneCycleLR
 from .optimizer import Optimizer
+from .schedule import ChainedScheduler, LRScheduler, SequentialLR, per_group, set_rate
 
+__all__ = [
+    "ChainedScheduler", "ConstantLR", "CosineAnnealingLR", "CosineAnnealingWarmRestarts", "ExponentialLR",
+    "LRScheduler", "LambdaLR", "LinearLR", "MultiStepLR", "MultiplicativeLR", "OneCycleLR", "PolynomialLR",
+    "ReduceLROnPlateau", "SequentialLR", "StepLR",
+]  # fmt: skip
 
-class LRScheduler:
-    """The base class: a subclass says what the rate of a group is at epoch `last_epoch`, in `rate(group, k)`.
-
-    `last_epoch=-1` begins; a later epoch continues, with the `initial_lr` that the groups carry.
-    """
-
-    def __init__(self, optimizer: Optimizer, last_epoch: int = -1) -> None:
-        if not isinstance(optimizer, Optimizer):
-            raise TypeError(f"{type(optimizer).__name__} is not an Optimizer")
-        self.optimizer = optimizer
-        for k, group in enumerate(optimizer.param_groups):
-            if last_epoch == -1:
-                group.setdefault("initial_lr", group["lr"])
-            elif "initial_lr" not in group:
-                raise KeyError(
-                    f"param 'initial_lr' is not specified in param_groups[{k}]: to continue at an epoch, load the "
-                    "optimizer's state first"
-                )
-        self.base_lrs = [group["initial_lr"] for group in optimizer.param_groups]
-        self.last_epoch = last_epoch
-        self.initial = True
-        self.advance()
-        self.initial = False
-
-    def rate(self, group: dict[str, Any], k: int) -> float:
-        """The learning rate of group number k at epoch `last_epoch`; group["lr"] is that of the epoch before."""
-        raise NotImplementedError
-
-    def advance(self) -> None:
-        self.last_epoch += 1
-        for k, group in enumerate(self.optimizer.param_groups):
-            group["lr"] = self.rate(group, k)
-        self._last_lr = [group["lr"] for group in self.optimizer.param_groups]
-
-    def step(self) -> None:
-        """On to the next epoch. A UserWarning where the optimizer has not taken a single step yet."""
-        if self.last_epoch == 0 and not self.optimizer.steps:
-            warnings.warn(
-                "Detected call of `lr_scheduler.step()` before `optimizer.step()`: the first learning rate of the "
-                "schedule is skipped. Call `optimizer.step()` first",
-                stacklevel=2,
-            )
-        self.advance()
-
-    def get_last_lr(self) -> list[float]:
-        """The learning rates of the groups, as this scheduler set them last."""
-        return self._last_lr
-
-    def state_dict(self) -> dict[str, Any]:
-        """Everything but the optimizer (and functions, which cannot be saved)."""
-        return {k: v for k, v in self.__dict__.items() if k not in ("optimizer", "lr_lambdas")}
-
-    def load_state_dict(self, state_dict: dict[str, Any]) -> None:
-        """Take over what `state_dict` gave."""
-        self.__dict__.update(state_dict)
+_LRScheduler = LRScheduler  # its name until 2022, which older programs inherit from
 
 
 class LambdaLR(LRScheduler):
@@ -100,17 +56,24 @@ class LambdaLR(LRScheduler):
     0.25
     """
 
+    functions = ("lr_lambdas",)
+
     def __init__(self, optimizer: Optimizer, lr_lambda: Any, last_epoch: int = -1) -> None:
-        groups = len(optimizer.param_groups)
-        self.lr_lambdas: list[Callable[[int], float]] = (
-            list(lr_lambda) if isinstance(lr_lambda, list | tuple) else [lr_lambda] * groups
-        )
-        if len(self.lr_lambdas) != groups:
-            raise ValueError(f"Expected {groups} lr_lambdas, but got {len(self.lr_lambdas)}")
+        self.lr_lambdas: list[Callable[[int], float]] = per_group("lr_lambda", lr_lambda, optimizer)
+        for function in self.lr_lambdas:
+            if not callable(function):
+                raise TypeError(f"lr_lambda should be a function, but got {type(function).__name__}")
         super().__init__(optimizer, last_epoch)
 
     def rate(self, group: dict[str, Any], k: int) -> float:
         return self.base_lrs[k] * self.lr_lambdas[k](self.last_epoch)
+
+
+class MultiplicativeLR(LambdaLR):
+    """The rate of the epoch before times a function of the epoch."""
+
+    def rate(self, group: dict[str, Any], k: int) -> float:
+        return group["lr"] if self._is_initial else group["lr"] * self.lr_lambdas[k](self.last_epoch)
 
 
 class StepLR(LRScheduler):
@@ -123,6 +86,9 @@ class StepLR(LRScheduler):
     def rate(self, group: dict[str, Any], k: int) -> float:
         due = self.last_epoch > 0 and self.last_epoch % self.step_size == 0
         return group["lr"] * self.gamma if due else group["lr"]
+
+    def closed(self, base: float, epoch: int) -> float:
+        return base * self.gamma ** (epoch // self.step_size)
 
 
 class MultiStepLR(LRScheduler):
@@ -137,6 +103,9 @@ class MultiStepLR(LRScheduler):
     def rate(self, group: dict[str, Any], k: int) -> float:
         return group["lr"] * self.gamma ** self.milestones[self.last_epoch]
 
+    def closed(self, base: float, epoch: int) -> float:
+        return base * self.gamma ** bisect_right(sorted(self.milestones.elements()), epoch)
+
 
 class ExponentialLR(LRScheduler):
     """γ times the rate after every epoch."""
@@ -146,7 +115,47 @@ class ExponentialLR(LRScheduler):
         super().__init__(optimizer, last_epoch)
 
     def rate(self, group: dict[str, Any], k: int) -> float:
-        return group["lr"] if self.initial else group["lr"] * self.gamma
+        return group["lr"] if self._is_initial else group["lr"] * self.gamma
+
+    def closed(self, base: float, epoch: int) -> float:
+        return base * self.gamma**epoch
+
+
+class ConstantLR(LRScheduler):
+    """`factor` times the first rate for `total_iters` epochs, then the first rate."""
+
+    def __init__(
+        self, optimizer: Optimizer, factor: float = 1.0 / 3, total_iters: int = 5, last_epoch: int = -1
+    ) -> None:
+        if not 0 <= factor <= 1:
+            raise ValueError("Constant multiplicative factor expected to be between 0 and 1.")
+        self.factor, self.total_iters = factor, total_iters
+        super().__init__(optimizer, last_epoch)
+
+    def rate(self, group: dict[str, Any], k: int) -> float:
+        if self.last_epoch == 0:
+            return group["lr"] * self.factor
+        return group["lr"] * (1.0 / self.factor) if self.last_epoch == self.total_iters else group["lr"]
+
+    def closed(self, base: float, epoch: int) -> float:
+        return base * (1.0 if epoch >= self.total_iters else self.factor)
+
+
+class PolynomialLR(LRScheduler):
+    """The first rate times (1 - t / total_iters)^power, and 0 from epoch total_iters on."""
+
+    def __init__(self, optimizer: Optimizer, total_iters: int = 5, power: float = 1.0, last_epoch: int = -1) -> None:
+        self.total_iters, self.power = total_iters, power
+        super().__init__(optimizer, last_epoch)
+
+    def rate(self, group: dict[str, Any], k: int) -> float:
+        t, T = self.last_epoch, self.total_iters
+        if self._is_initial or t > T:
+            return group["lr"]
+        return group["lr"] * ((1.0 - t / T) / (1.0 - (t - 1) / T)) ** self.power
+
+    def closed(self, base: float, epoch: int) -> float:
+        return base * (1.0 - min(self.total_iters, epoch) / self.total_iters) ** self.power
 
 
 class LinearLR(LRScheduler):
@@ -170,10 +179,14 @@ class LinearLR(LRScheduler):
     def rate(self, group: dict[str, Any], k: int) -> float:
         if self.last_epoch == 0:
             return group["lr"] * self.start_factor
-        if self.initial or self.last_epoch > self.total_iters:
+        if self._is_initial or self.last_epoch > self.total_iters:
             return group["lr"]
         slope = self.end_factor - self.start_factor  # the factor, times total_iters, grows by it each epoch
         return group["lr"] * (1 + slope / (self.total_iters * self.start_factor + (self.last_epoch - 1) * slope))
+
+    def closed(self, base: float, epoch: int) -> float:
+        share = min(self.total_iters, epoch) / self.total_iters
+        return base * (self.start_factor + (self.end_factor - self.start_factor) * share)
 
 
 class CosineAnnealingLR(LRScheduler):
@@ -184,13 +197,18 @@ class CosineAnnealingLR(LRScheduler):
         super().__init__(optimizer, last_epoch)
 
     def rate(self, group: dict[str, Any], k: int) -> float:
-        if self.initial:
+        if self._is_initial:
             return group["lr"]
         t, T, eta = self.last_epoch, self.T_max, self.eta_min
+        if self._step_count == 1 and t > 0:
+            return self.closed(self.base_lrs[k], t)
         if (t - 1 - T) % (2 * T) == 0:  # the epoch before was at the bottom: a quotient would be 0 / 0
             return group["lr"] + (self.base_lrs[k] - eta) * (1 - math.cos(math.pi / T)) / 2
         quotient = (1 + math.cos(math.pi * t / T)) / (1 + math.cos(math.pi * (t - 1) / T))
         return eta + quotient * (group["lr"] - eta)
+
+    def closed(self, base: float, epoch: int) -> float:
+        return self.eta_min + (base - self.eta_min) * (1 + math.cos(math.pi * epoch / self.T_max)) / 2
 
 
 class ReduceLROnPlateau(LRScheduler):
@@ -218,22 +236,20 @@ class ReduceLROnPlateau(LRScheduler):
             raise ValueError(f"mode {mode} is unknown! It is 'min' or 'max'")
         if threshold_mode not in ("rel", "abs"):
             raise ValueError(f"threshold mode {threshold_mode} is unknown! It is 'rel' or 'abs'")
-        groups = len(optimizer.param_groups)
-        self.min_lrs = list(min_lr) if isinstance(min_lr, list | tuple) else [min_lr] * groups
-        if len(self.min_lrs) != groups:
-            raise ValueError(f"expected {groups} min_lrs, got {len(self.min_lrs)}")
+        if not isinstance(optimizer, Optimizer):
+            raise TypeError(f"{type(optimizer).__name__} is not an Optimizer")
+        self.default_min_lr = None if isinstance(min_lr, list | tuple) else min_lr
+        self.min_lrs = per_group("min_lr", min_lr, optimizer)
         self.mode, self.factor, self.patience, self.cooldown, self.eps = mode, factor, patience, cooldown, eps
         self.threshold, self.threshold_mode = threshold, threshold_mode
+        self.optimizer, self.last_epoch = optimizer, 0
         self.best = math.inf if mode == "min" else -math.inf
         self.num_bad_epochs = self.cooldown_counter = 0
-        super().__init__(optimizer)
+        self.note()
 
-    def rate(self, group: dict[str, Any], k: int) -> float:
-        return group["lr"]  # until a metric says otherwise
-
-    def step(self, metrics: Any) -> None:  # type: ignore[override]
+    def step(self, metrics: Any, epoch: int | None = None) -> None:  # type: ignore[override]
         """On to the next epoch, after one that ended with this metric (a number or a 0-d tensor)."""
-        self.last_epoch += 1
+        self.last_epoch = self.last_epoch + 1 if epoch is None else epoch
         value = float(metrics)
         if self.is_better(value):
             self.best, self.num_bad_epochs = value, 0
@@ -245,7 +261,7 @@ class ReduceLROnPlateau(LRScheduler):
         if self.num_bad_epochs > self.patience:
             self.reduce()
             self.cooldown_counter, self.num_bad_epochs = self.cooldown, 0
-        self._last_lr = [group["lr"] for group in self.optimizer.param_groups]
+        self.note()
 
     def is_better(self, value: float) -> bool:
         sign = 1.0 if self.mode == "min" else -1.0
@@ -255,6 +271,6 @@ class ReduceLROnPlateau(LRScheduler):
 
     def reduce(self) -> None:
         for group, least in zip(self.optimizer.param_groups, self.min_lrs, strict=True):
-            new = max(group["lr"] * self.factor, least)
+            new = max(float(group["lr"]) * self.factor, least)
             if group["lr"] - new > self.eps:
-                group["lr"] = new
+                set_rate(group, new)

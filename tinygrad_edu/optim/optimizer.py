@@ -19,12 +19,15 @@ import copy
 import warnings
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Mapping
+from functools import wraps
 from typing import Any
 
 from tinygrad_kernels.codegen import Signature
 from tinygrad_kernels.expr import Formula
 
+from ..creation import zeros_like
 from ..graph import no_grad, set_grad_enabled, share
+from ..hooks import RemovableHandle
 from ..nn.module import clear_gradients
 from ..tensors import Tensor
 
@@ -52,35 +55,59 @@ class Update:
         kernel(*arrays, *numbers)
 
 
+def counted(step: Callable[..., Any]) -> Callable[..., Any]:
+    """A `step` that calls the hooks before and after it, and counts (for schedulers that are called too early)."""
+
+    @wraps(step)
+    def call(self: Optimizer, *args: Any, **kwargs: Any) -> Any:
+        for hook in self.before.values():
+            changed = hook(self, (self, *args), kwargs)
+            if changed is not None:
+                if not isinstance(changed, tuple) or len(changed) != 2:
+                    raise RuntimeError(f"{hook} must return None or a tuple of (new_args, new_kwargs), got {changed}")
+                (_, *args), kwargs = changed
+        found = step(self, *args, **kwargs)
+        self.steps += 1
+        for hook in self.after.values():
+            hook(self, (self, *args), kwargs)
+        return found
+
+    return call
+
+
 class Optimizer:
     """The base class. A subclass gives `defaults`, and `update(parameter, gradient, group)` does one step.
 
+    Or it overrides `step` itself. `params` are tensors, pairs (name, tensor), or dicts: one for each group.
+
     >>> import tinygrad_edu as tg
     >>> p = tg.ones(2, requires_grad=True)
-    >>> tg.optim.SGD([p], lr=0.5)
-    SGD (
-    Parameter Group 0
-        dampening: 0.0
-        lr: 0.5
-        maximize: False
-        momentum: 0.0
-        nesterov: False
-        weight_decay: 0.0
-    )
+    >>> optimizer = tg.optim.SGD([{"params": [p], "lr": 0.5}], lr=0.1)
+    >>> optimizer.param_groups[0]["lr"]
+    0.5
     """
+
+    def __init_subclass__(cls) -> None:
+        if "step" in cls.__dict__:
+            cls.step = counted(cls.__dict__["step"])  # type: ignore[method-assign]
 
     def __init__(self, params: Iterable[Any], defaults: dict[str, Any]) -> None:
         if isinstance(params, Tensor):
-            raise TypeError("params argument given to the optimizer should be an iterable of Tensors, not one Tensor")
+            raise TypeError(
+                "params argument given to the optimizer should be an iterable of Tensors or dicts, but got one Tensor"
+            )
         given = list(params)
         if not given:
             raise ValueError("optimizer got an empty parameter list: does the module find its parameters?")
+        check_implementation(defaults)
         self.defaults = defaults
         self.state: defaultdict[Tensor, dict[str, Any]] = defaultdict(dict)
         self.param_groups: list[dict[str, Any]] = []
         self.steps = 0
+        self.before: dict[int, Callable] = {}
+        self.after: dict[int, Callable] = {}
         for group in given if isinstance(given[0], dict) else [{"params": given}]:
-            self.add_param_group(group)
+            self.add_param_group(dict(group) if isinstance(group, dict) else group)
 
     def add_param_group(self, param_group: dict[str, Any]) -> None:
         """One more group of parameters, with options of its own; the others are the defaults.
@@ -88,26 +115,44 @@ class Optimizer:
         TypeError for what is no tensor, ValueError for a tensor that was computed, or is in a group already.
         """
         if not isinstance(param_group, dict):
-            raise TypeError(f"param_group must be a dict, but got {type(param_group).__name__}")
+            raise TypeError(f"param_group must be a dict, but got {type(param_group)}")
         if "params" not in param_group:
-            raise ValueError("a parameter group must have 'params': {'params': [...], 'lr': ...}")
+            raise KeyError("a parameter group must have 'params': {'params': [...], 'lr': ...}")
         params = param_group["params"]
         if isinstance(params, set):
-            raise TypeError("optimizer parameters need to be organized in ordered collections: a list, not a set")
+            raise TypeError(
+                "optimizer parameters need to be organized in ordered collections, but the ordering of tensors in sets "
+                "will change between runs. Please use a list instead."
+            )
         members = [params] if isinstance(params, Tensor) else list(params)
-        for p in members:
+        named = [m for m in members if isinstance(m, tuple)]
+        if named and len(named) < len(members):
+            raise ValueError("all optimizer params should be with/without names. Some param names are missing")
+        tensors = [m[1] for m in named] or members
+        for p in tensors:
             if not isinstance(p, Tensor):
                 raise TypeError(f"optimizer can only optimize Tensors, but one of the params is {type(p).__name__}")
             if not p.is_leaf:
                 raise ValueError("can't optimize a non-leaf Tensor: pass the parameters, not results computed of them")
-        unique = list(dict.fromkeys(members))
-        if len(unique) < len(members):
+        unique = list(dict.fromkeys(tensors))
+        if len(unique) < len(tensors):
             warnings.warn(
                 "optimizer contains a parameter group with duplicate parameters; each is stepped once", stacklevel=5
             )
         if not set(unique).isdisjoint(p for group in self.param_groups for p in group["params"]):
             raise ValueError("some parameters appear in more than one parameter group")
-        self.param_groups.append({**self.defaults, **param_group, "params": unique})
+        if self.param_groups and bool(named) != ("param_names" in self.param_groups[0]):
+            raise ValueError("all optimizer param groups should be with/without names.")
+        names = {"param_names": [name for name, _ in named]} if named else {}
+        self.param_groups.append({**self.defaults, **param_group, **names, "params": unique})
+
+    def register_step_pre_hook(self, hook: Callable) -> RemovableHandle:
+        """Call hook(optimizer, args, kwargs) before each step; it may return other (args, kwargs)."""
+        return RemovableHandle(self.before, hook)
+
+    def register_step_post_hook(self, hook: Callable) -> RemovableHandle:
+        """Call hook(optimizer, args, kwargs) after each step."""
+        return RemovableHandle(self.after, hook)
 
     def zero_grad(self, set_to_none: bool = True) -> None:
         """Forget all gradients (or set them to 0)."""
@@ -125,11 +170,21 @@ class Optimizer:
                     g = p.grad
                     if g is not None:
                         self.update(p, g, group)
-        self.steps += 1
         return loss
+
+    step = counted(step)
 
     def update(self, p: Tensor, g: Tensor, group: dict[str, Any]) -> None:
         raise NotImplementedError
+
+    def remembered(self, p: Tensor, *names: str) -> tuple[int, list[Tensor]]:
+        """The number of this step of p, and what is remembered of p under these names (at first: zeros)."""
+        state = self.state[p]
+        if not state:
+            state["step"] = 0
+            state.update((name, zeros_like(p)) for name in names)
+        state["step"] += 1
+        return state["step"], [state[name] for name in names]
 
     def apply(self, rule: Update, p: Tensor, g: Tensor, state: Iterable[Tensor], *numbers: float) -> None:
         """Run a rule on parameter, state and gradient; the parameter may be a strided view."""
@@ -176,7 +231,7 @@ class Optimizer:
     def __repr__(self) -> str:
         lines = [f"{type(self).__name__} ("]
         for k, group in enumerate(self.param_groups):
-            lines.append(f"Parameter Group {k}")
+            lines += [*[""] * (k > 0), f"Parameter Group {k}"]
             lines += [f"    {name}: {group[name]}" for name in sorted(group) if name != "params"]
         return "\n".join([*lines, ")"])
 
@@ -185,14 +240,36 @@ def loaded_entry(name: str, value: Any, p: Tensor) -> Any:
     """One entry of a saved state, for parameter p. PyTorch counts steps in a tensor; here they are a number."""
     if name == "step":
         return int(value)
-    return value.detach().to_kind(p.kind).clone() if isinstance(value, Tensor) else copy.deepcopy(value)
+    if isinstance(value, Tensor) and value.is_floating_point() and value.shape == p.shape:
+        return value.detach().to_kind(p.kind).clone()
+    return copy.deepcopy(value)
 
 
 NAMES = {"lr": "learning rate", "eps": "epsilon value"}  # as PyTorch's messages call them
 
 
-def check_positive(**numbers: float) -> None:
-    """ValueError for a number below 0 (or nan), by name."""
+def check_positive(**numbers: Any) -> None:
+    """ValueError for a number below 0 (or nan), by name, and for a learning rate of several elements."""
     for name, value in numbers.items():
+        if isinstance(value, Tensor) and value.numel() != 1:
+            raise ValueError(f"Tensor {name} must be 1-element")
         if not 0.0 <= value:
             raise ValueError(f"Invalid {NAMES.get(name, f'{name} value')}: {value}; it must not be negative")
+
+
+def check_betas(betas: Any) -> None:
+    """ValueError for a coefficient of an average outside [0, 1)."""
+    for k, beta in enumerate(betas):
+        if not 0.0 <= beta < 1.0:
+            raise ValueError(f"Invalid beta parameter at index {k}: {beta}")
+
+
+def check_implementation(options: Mapping[str, Any]) -> None:
+    """`foreach` and `fused` choose among PyTorch's loops, and change nothing here; two others are refused."""
+    if options.get("foreach") and options.get("fused"):
+        raise RuntimeError("`fused` and `foreach` cannot be `True` together.")
+    if options.get("foreach") and isinstance(options.get("lr"), Tensor):
+        raise ValueError("lr as a Tensor is not supported for capturable=False and foreach=True")
+    for name in ("differentiable", "capturable"):
+        if options.get(name):
+            raise NotImplementedError(f"{name}=True is outside this library's scope: a step is one unrecorded kernel")

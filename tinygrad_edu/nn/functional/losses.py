@@ -4,7 +4,7 @@
     smooth_l1_loss        squared near 0, then straight    huber_loss     the same, scaled
     binary_cross_entropy  -(t log p + (1 - t) log(1 - p))  ..._with_logits    of p = sigmoid x, stable
     kl_div                t (log t - x)                    poisson_nll_loss   eˣ - t x
-    gaussian_nll_loss     (log v + (x - t)² / v) / 2       soft_margin_loss   log(1 + e^(-t x))
+    gaussian_nll_loss     (log v + (x - t)² / v) / 2
 
 The formulas are in the calculus (losses.py there), so that forward and backward are one loop each. A loss
 differentiates *both* its operands, whichever of them is the prediction.
@@ -251,47 +251,3 @@ def gaussian_nll_loss(
     variance = var if isinstance(var, Tensor) else tensor(float(var), dtype=input.dtype, device=input.device)
     loss = apply(OPERATIONS["gaussian_loss"], input, target, variance, float(eps))
     return reduced(loss + 0.5 * math.log(2 * math.pi) if full else loss, reduction)
-
-
-def soft_margin_loss(
-    input: Tensor,
-    target: Tensor,
-    size_average: bool | None = None,
-    reduce: bool | None = None,
-    reduction: str = "mean",
-) -> Tensor:
-    """log(1 + e^(-t x)) for targets 1 and -1."""
-    reduction = legacy_reduction(size_average, reduce, reduction)
-    return reduced(-apply(OPERATIONS["logsigmoid"], target * input), reduction)
-
-
-def hinge_embedding_loss(
-    input: Tensor,
-    target: Tensor,
-    margin: float = 1.0,
-    size_average: bool | None = None,
-    reduce: bool | None = None,
-    reduction: str = "mean",
-) -> Tensor:
-    """For a distance x: x itself where the target is 1, max(0, margin - x) where it is -1."""
-    reduction = legacy_reduction(size_average, reduce, reduction)
-    near = input.where(target != -1, 0.0)
-    far = (margin - input).relu().where(target != 1, 0.0)
-    return reduced(near + far, reduction)
-
-
-def margin_ranking_loss(
-    input1: Tensor,
-    input2: Tensor,
-    target: Tensor,
-    margin: float = 0,
-    size_average: bool | None = None,
-    reduce: bool | None = None,
-    reduction: str = "mean",
-) -> Tensor:
-    """max(0, margin - t (x₁ - x₂)): t = 1 asks for x₁ above x₂, -1 for the reverse."""
-    reduction = legacy_reduction(size_average, reduce, reduction)
-    if not len(input1.shape) == len(input2.shape) == len(target.shape):
-        shapes = ", ".join(str(list(x.shape)) for x in (input1, input2, target))
-        raise RuntimeError(f"margin_ranking_loss: all tensors should have the same dimension, got {shapes}")
-    return reduced((margin - target * (input1 - input2)).relu(), reduction)

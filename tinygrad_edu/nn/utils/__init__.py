@@ -15,12 +15,17 @@ from collections.abc import Iterable
 
 from tinygrad_kernels.expr import trace
 
-from ..creation import tensor
-from ..graph import no_grad
-from ..ops.joining import cat
-from ..ops.launch import compute
-from ..tensors import Tensor
+from ...creation import tensor
+from ...graph import no_grad
+from ...ops.joining import cat
+from ...ops.launch import compute
+from ...tensors import Tensor
+from . import rnn
 
+__all__ = [
+    "clip_grad_norm_", "clip_grad_value_", "clip_grads_with_norm_", "get_total_norm", "parameters_to_vector", "rnn",
+    "vector_to_parameters",
+]  # fmt: skip
 SQUARES = trace("squares", lambda x: x * x, ("x",))
 
 
@@ -30,11 +35,13 @@ def gradients_of(parameters: Tensor | Iterable[Tensor]) -> list[Tensor]:
 
 
 def clip_grad_norm_(
-    parameters: Tensor | Iterable[Tensor], max_norm: float, norm_type: float = 2.0, error_if_nonfinite: bool = False
-) -> Tensor:
+    parameters: Tensor | Iterable[Tensor], max_norm: float, norm_type: float = 2.0, error_if_nonfinite: bool = False,
+    foreach: bool | None = None,
+) -> Tensor:  # fmt: skip
     """Scale all gradients together so that their norm is at most `max_norm`; gives the norm that they had, 0-d.
 
     `norm_type` is 2, or any other p of a p-norm, inf included. RuntimeError for a norm of nan or inf, if asked for.
+    (`foreach` chooses among PyTorch's implementations, and changes nothing here.)
 
     >>> import tinygrad_edu as tg
     >>> p = tg.tensor([3.0, 4.0], requires_grad=True)
@@ -44,21 +51,39 @@ def clip_grad_norm_(
     >>> p.grad
     tensor([0.6000, 0.8000])
     """
-    gradients = gradients_of(parameters)
-    if not gradients:
+    parameters = [parameters] if isinstance(parameters, Tensor) else list(parameters)
+    norm = get_total_norm(gradients_of(parameters), norm_type, error_if_nonfinite)
+    clip_grads_with_norm_(parameters, max_norm, norm)
+    return norm
+
+
+def get_total_norm(
+    tensors: Tensor | Iterable[Tensor], norm_type: float = 2.0, error_if_nonfinite: bool = False,
+    foreach: bool | None = None,
+) -> Tensor:  # fmt: skip
+    """The p-norm of all elements of all tensors together, 0-d."""
+    given = [tensors] if isinstance(tensors, Tensor) else list(tensors)
+    if not given:
         return tensor(0.0)
     with no_grad():
-        norm = norm_of(gradients, float(norm_type))
-        if error_if_nonfinite and not math.isfinite(norm.item()):
-            raise RuntimeError(
-                f"The total norm of order {norm_type} for gradients from `parameters` is non-finite, so it cannot be "
-                "clipped: look for the first operation that gives nan or inf"
-            )
-        scale = max_norm / (norm.item() + 1e-6)
-        if not scale >= 1.0:
-            for g in gradients:
-                g.mul_(scale)
+        norm = norm_of([x.detach() for x in given], float(norm_type))
+    if error_if_nonfinite and not math.isfinite(norm.item()):
+        raise RuntimeError(
+            f"The total norm of order {norm_type} for gradients from `parameters` is non-finite, so it cannot be "
+            "clipped: look for the first operation that gives nan or inf"
+        )
     return norm
+
+
+def clip_grads_with_norm_(
+    parameters: Tensor | Iterable[Tensor], max_norm: float, total_norm: Tensor, foreach: bool | None = None
+) -> None:
+    """Scale all gradients by max_norm / total_norm, if that is less than 1."""
+    scale = float(max_norm) / (total_norm.item() + 1e-6)
+    if not scale >= 1.0:
+        with no_grad():
+            for g in gradients_of(parameters):
+                g.mul_(scale)
 
 
 def norm_of(gradients: list[Tensor], p: float) -> Tensor:
@@ -73,7 +98,7 @@ def norm_of(gradients: list[Tensor], p: float) -> Tensor:
     return tensor(total ** (1.0 / p), dtype=gradients[0].dtype)
 
 
-def clip_grad_value_(parameters: Tensor | Iterable[Tensor], clip_value: float) -> None:
+def clip_grad_value_(parameters: Tensor | Iterable[Tensor], clip_value: float, foreach: bool | None = None) -> None:
     """Bound every element of every gradient by ±clip_value."""
     with no_grad():
         for g in gradients_of(parameters):

@@ -1,0 +1,75 @@
+"""What programs written for PyTorch ask about the machine, or set and forget: `torch.backends` and its neighbours.
+
+The problem. Programs open with lines such as these, whatever machine they then run on:
+
+    torch.backends.cudnn.deterministic = True
+    torch.set_float32_matmul_precision("high")
+    device = "mps" if torch.backends.mps.is_available() else "cpu"
+
+The idea. Questions are answered truthfully: there is no accelerator here. Settings are kept, so that reading one gives
+what was set, and change nothing: results here depend on sizes only and are the same every time, which is what the
+settings ask for or allow to give up.
+
+    >>> mps.is_available()
+    False
+    >>> cudnn.benchmark = True
+
+Source: PyTorch documentation, torch.backends and "Reproducibility".
+"""
+
+from __future__ import annotations
+
+import warnings
+from typing import Any
+
+
+class Backend:
+    """One of PyTorch's backends: what it says of itself, and settings."""
+
+    def __init__(self, available: bool = False, **settings: Any) -> None:
+        self._available = available
+        vars(self).update(settings)
+
+    def is_available(self) -> bool:
+        """Is it used here?"""
+        return self._available
+
+    is_built = is_available
+
+    def version(self) -> None:
+        """None: there is none."""
+        return None
+
+
+cudnn = Backend(enabled=True, benchmark=False, deterministic=False, allow_tf32=True)
+cuda = Backend(matmul=Backend(allow_tf32=False))
+mps, mkl, mkldnn, openmp = Backend(), Backend(), Backend(enabled=True), Backend(available=True)
+
+_state: dict[str, Any] = {"precision": "highest", "deterministic": False}
+
+
+def use_deterministic_algorithms(mode: bool, *, warn_only: bool = False) -> None:
+    """Kept, and nothing more: every algorithm here is deterministic."""
+    _state["deterministic"] = bool(mode)
+
+
+def are_deterministic_algorithms_enabled() -> bool:
+    """What use_deterministic_algorithms set."""
+    return _state["deterministic"]
+
+
+def set_float32_matmul_precision(precision: str) -> None:
+    """Kept, and nothing more: products of float32 matrices are computed in float32. Warns for other names."""
+    if precision not in ("highest", "high", "medium"):
+        warnings.warn(f"{precision} is not one of 'highest', 'high', or 'medium': the call has no effect", stacklevel=2)
+    else:
+        _state["precision"] = precision
+
+
+def get_float32_matmul_precision() -> str:
+    """What set_float32_matmul_precision set.
+
+    >>> get_float32_matmul_precision()
+    'highest'
+    """
+    return _state["precision"]
