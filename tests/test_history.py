@@ -9,7 +9,9 @@ import tinygrad_edu as tg
 
 STEPS = ("mul", "add", "exp", "saved", "reshape", "transpose", "slice", "stride", "select", "expand", "clone", "detach",
          "imul", "iadd", "imul number", "divide", "assign", "assign number", "zero", "fill", "copy", "part", "row",
-         "quietly", "self")  # fmt: skip
+         "quietly", "self", "unfold", "diagonal", "squeeze", "movedim", "chunk", "t_", "unsqueeze_", "squeeze_",
+         "transpose_",
+         "assign rows", "assign mask", "assign places", "scatter_", "index_add_", "masked_fill_", "roll")  # fmt: skip
 
 
 def run(library, steps, moved=0.0):
@@ -87,6 +89,45 @@ def step(library, name, x, y, number, a):
             x.mul_(number)
     elif name == "self":
         x.mul_(x)
+    else:
+        return newer_step(library, name, x, y, number, a)
+    return None
+
+
+def newer_step(library, name, x, y, number, a):
+    if name == "unfold":
+        return x.unfold(0, 2, 1) if x.shape and x.shape[0] > 1 else x * 1.0
+    if name == "diagonal":
+        return x.diagonal(0, 0, 1) if len(x.shape) > 1 else x.squeeze()
+    if name == "squeeze":
+        return x[:1].squeeze(0) if x.shape else x.squeeze()
+    if name == "movedim":
+        return x.movedim(0, -1)
+    if name == "chunk":
+        return x.chunk(2, -1)[0] if x.shape else x.clone()
+    if name == "roll":
+        return x.roll(1)
+    if name == "t_" and len(x.shape) <= 2:
+        x.t_()
+    elif name == "unsqueeze_" and len(x.shape) < 4:
+        x.unsqueeze_(-1)
+    elif name == "squeeze_":
+        x.squeeze_()
+    elif name == "transpose_" and x.shape:
+        x.transpose_(0, -1)
+    elif name == "assign rows" and x.shape:
+        x[library.tensor([-1, 0])[: x.shape[0]]] = a[0, 0] * number
+    elif name == "assign mask":
+        x[x.detach() > 0.77] = number
+    elif name == "assign places" and x.shape:
+        last = library.arange(x.shape[-1])
+        x[..., last] = y * 0.5
+    elif name == "scatter_" and x.shape:
+        x.scatter_(0, library.zeros(*x.shape, dtype=library.int64)[:1], y[:1] * 0.5)
+    elif name == "index_add_" and x.shape:
+        x.index_add_(0, library.tensor([0]), y[:1] * number)
+    elif name == "masked_fill_":
+        x.masked_fill_(x.detach() > 0.77, number)
     return None
 
 
@@ -106,6 +147,8 @@ def test_random_programs_with_views_and_changes_in_place_are_pytorchs(program):
         if not isinstance(ours, RuntimeError):
             check_numerically(program, ours)
         return
+    if {"unfold", "expand"} & {name for name, *_ in program} and "single memory location" in str(ours):
+        return  # PyTorch lets some changes of overlapping views pass, with results that it does not define
     assert not isinstance(ours, RuntimeError), f"PyTorch does not refuse: {ours}"
     for found, expected in zip(ours, theirs, strict=True):
         if expected is None or found is None:

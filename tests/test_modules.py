@@ -18,6 +18,9 @@ ACTIVATIONS = [
     ("Softsign", {}), ("Hardtanh", {"min_val": -0.5}), ("Hardsigmoid", {}), ("Hardswish", {}), ("LogSigmoid", {}),
     ("Tanh", {}), ("Tanhshrink", {}), ("Sigmoid", {}), ("Softmax", {"dim": 1}), ("LogSoftmax", {"dim": 0}),
     ("Softmin", {"dim": -1}), ("Identity", {}), ("Flatten", {}), ("Flatten", {"start_dim": 0}),
+    ("Threshold", {"threshold": 0.1, "value": 2.0, "inplace": True}), ("Hardshrink", {}),
+    ("Softshrink", {"lambd": 0.3}), ("PReLU", {}), ("PReLU", {"num_parameters": 4, "init": 0.5}), ("GLU", {}),
+    ("GLU", {"dim": 1}),
     ("Unflatten", {"dim": 1, "unflattened_size": (2, -1)}), ("Dropout", {"p": 0.0}),
 ]  # fmt: skip
 
@@ -28,7 +31,7 @@ def test_a_layer_without_parameters_is_pytorchs(name, options, torch):
     array = random.standard_normal((3, 4)) * 3
     results = []
     for library in (tg, torch):
-        layer = getattr(library.nn, name)(**options)
+        layer = getattr(library.nn, name)(**options).double()
         x = library.tensor(array, requires_grad=True)
         y = layer(x * 1.0)
         (y * y).sum().backward()
@@ -106,15 +109,41 @@ def test_a_tree_prints_as_pytorchs(torch):
     assert repr(dicts[0]) == repr(dicts[1])
     lists = [lib.nn.ParameterList([lib.zeros(2, 3), lib.zeros(4)]) for lib in (tg, torch)]
     assert repr(lists[0]) == repr(lists[1])
-    assert repr(nn.ParameterDict({"a": tg.zeros(2)})).endswith(
-        "(a): Parameter containing: [torch.float32 of size 2]\n)"
-    )
+    for sizes in ([2], [2, 3]):
+        found, expected = (lib.nn.ParameterDict({f"p{n}": lib.zeros(n) for n in sizes}) for lib in (tg, torch))
+        assert repr(found) == repr(expected)
+
+
+def test_chains_are_joined_and_repeated_as_in_pytorch(torch):
+    texts = []
+    for n in (nn, torch.nn):
+        chain = n.Sequential(n.Tanh(), n.ReLU())
+        texts.append([repr(chain + chain), repr(chain * 2), repr(2 * chain)])
+        chain += n.Sequential(n.Tanh())
+        chain *= 2
+        texts[-1].append(repr(chain))
+        for call, error in ((lambda c=chain: c + [1], ValueError), (lambda c=chain: c * 0, ValueError),
+                            (lambda c=chain: c * 1.5, TypeError)):  # fmt: skip
+            with pytest.raises(error):
+                call()
+    assert texts[0] == texts[1]
+
+
+def test_a_dict_of_parameters_is_a_dict(torch):
+    for library in (tg, torch):
+        p = library.nn.Parameter(library.ones(1))
+        found = library.nn.ParameterDict({"a": p, "b": library.zeros(2)})
+        assert list(reversed(found)) == ["b", "a"] and found.get("c", 3) == 3 and found.copy()["a"] is p
+        assert list(found | {"c": library.ones(1)}) == ["a", "b", "c"] and list(found) == ["a", "b"]
+        found |= {"d": p}
+        assert found.setdefault("d", None) is p and found.popitem()[0] == "d" and len(found) == 2
+        assert list(found.fromkeys(["x"], p)) == ["x"]
 
 
 def test_what_is_assigned_to_a_name_must_be_of_its_kind():
     module = Branches(tg)
     for name, kind in (("scale", "parameter"), ("first", "child module"), ("mean", "buffer")):
-        with pytest.raises(TypeError, match=f"cannot assign 'str' object as {kind} '{name}'"):
+        with pytest.raises(TypeError, match=f"cannot assign 'str' as {kind} '{name}'"):
             setattr(module, name, "text")
         setattr(module, name, None)
         assert getattr(module, name) is None

@@ -12,7 +12,10 @@ FILLS = [
     ("uniform_", {"a": -2.0, "b": 3.0}), ("normal_", {"mean": 1.0, "std": 0.5}), ("constant_", {"val": 0.3}),
     ("ones_", {}), ("zeros_", {}), ("eye_", {}), ("xavier_uniform_", {"gain": 2.0}), ("xavier_normal_", {}),
     ("kaiming_uniform_", {"a": 0.2}), ("kaiming_uniform_", {"nonlinearity": "relu", "mode": "fan_out"}),
-    ("kaiming_normal_", {"nonlinearity": "tanh"}),
+    ("kaiming_normal_", {"nonlinearity": "tanh"}), ("kaiming_uniform_", {"nonlinearity": "conv2d"}),
+    ("trunc_normal_", {}), ("trunc_normal_", {"mean": 0.5, "std": 2.0, "a": -1.0, "b": 1.0}),
+    ("trunc_normal_", {"mean": 3.0, "std": 1.0, "a": 0.0, "b": 2.0}), ("orthogonal_", {}),
+    ("orthogonal_", {"gain": 2.0}), ("sparse_", {"sparsity": 0.3}), ("sparse_", {"sparsity": 0.5, "std": 1.0}),
 ]  # fmt: skip
 
 
@@ -25,8 +28,24 @@ def test_the_same_seed_gives_pytorchs_numbers(name, options, dtype, torch):
         x = library.zeros(5, 7, dtype=getattr(library, dtype)).requires_grad_()
         assert getattr(library.nn.init, name)(x, **options) is x and x.is_leaf
         results.append(x.detach().numpy())
-    tolerance = 2e-6 if "normal" in name and dtype == "float32" else 1e-13 if "normal" in name else 0
+    normal = any(word in name for word in ("normal", "orthogonal", "sparse"))  # uniform numbers are bit-equal
+    tolerance = (2e-6 if dtype == "float32" else 1e-13) if normal else 0
     np.testing.assert_allclose(*results, rtol=0, atol=tolerance)
+
+
+@pytest.mark.parametrize("shape, groups", [((4, 3, 3), 1), ((4, 2, 3, 3), 2), ((2, 3, 1, 2, 3), 1)])
+def test_a_convolution_begins_as_the_identity(shape, groups, torch):
+    ours, theirs = (library.nn.init.dirac_(library.ones(*shape), groups).numpy() for library in (tg, torch))
+    np.testing.assert_array_equal(ours, theirs)
+
+
+def test_orthogonal_rows_stay_so_for_any_shape(torch):
+    for shape in ((7, 3), (3, 7), (4, 2, 3)):
+        found = []
+        for library in (tg, torch):
+            library.manual_seed(5)
+            found.append(library.nn.init.orthogonal_(library.zeros(*shape, dtype=library.float64)).numpy())
+        np.testing.assert_allclose(*found, atol=1e-13)
 
 
 def test_a_strided_tensor_is_filled_in_its_own_memory():
@@ -56,6 +75,10 @@ def test_gains_are_pytorchs(name, torch):
         lambda: nn.init.xavier_uniform_(tg.zeros(3)),
         lambda: nn.init.kaiming_normal_(tg.zeros(3, 3), mode="fan"),
         lambda: nn.init.eye_(tg.zeros(3)),
+        lambda: nn.init.dirac_(tg.zeros(3, 3)),
+        lambda: nn.init.dirac_(tg.zeros(3, 3, 3), groups=2),
+        lambda: nn.init.orthogonal_(tg.zeros(3)),
+        lambda: nn.init.sparse_(tg.zeros(3), 0.5),
     ],
 )
 def test_what_has_no_answer_is_a_value_error(call):

@@ -7,14 +7,10 @@ import os
 import subprocess
 import sys
 import threading
-from pathlib import Path
 
 import numba
-import numpy as np
 import pytest
-from tinygrad_kernels.codegen import Signature
-from tinygrad_kernels.cpu import backend, threads
-from tinygrad_kernels.expr import trace
+from tinygrad_kernels.cpu import threads
 
 can_fork = pytest.mark.skipif(not hasattr(os, "fork"), reason="this platform cannot fork")
 LAYERS = ["omp", "workqueue", "tbb"]
@@ -193,127 +189,6 @@ for number in (1, 2, 3, 4, 9):
     assert out.tobytes() == right.tobytes()
 """
     run(folder, program, number=4)
-
-
-# Every kernel of the backend that has a parallel twin, at a size for which the twin is made: a function that fills
-# results from float32 numbers x, y; and the dtypes and sizes of the results.
-PRODUCT = trace("product", lambda x, y: x * y, ("x", "y"))
-BOTH = trace("both", lambda x, y: (x * y, x + y), ("x", "y"))
-FLAT = Signature(["float32", "float32"], ["flat", "flat"], "float32")
-STRIDED = Signature(["float32", "float32"], ["strided", "strided", "unit"], "float32")
-ROWS, COLS = 1709, 77  # blocks of no size fit into this
-N = ROWS * COLS
-AT = np.random.default_rng(1).integers(0, 50, 3000)
-
-
-def _rows(each, everything, x, y):
-    backend.rows(PRODUCT, FLAT, True)(each, COLS, 1.0, x, y)
-    backend.rows(PRODUCT, FLAT, True)(everything, N, 1.0, x, y)
-
-
-def _strided(out, x, y):
-    backend.strided(PRODUCT, STRIDED, 2, True)((COLS, ROWS), out, (0, ROWS, 1), x, (0, 1, COLS), y, (0, 1, COLS))
-
-
-def _matmul(out, x, y):
-    kernel, sizes = backend.matmul_kernel("float32", 301, 203, 270, (0, 270, 1), (0, 1, 270))
-    kernel(out, x, y, sizes)
-
-
-def _batched(out, x, y):
-    backend.batched_matmul(out, x, y, 3, 150, 103, 170, 40, (0, 170, 1), 0, (0, 1, 170))
-
-
-def _layer_norm(out, gx, gw, gb, x, y):
-    statistics, w = np.empty((2, ROWS)), y[:COLS]
-    backend.layer_norm(out, *statistics, x, w, w, ROWS, COLS, 1e-5)
-    backend.layer_norm_backward(gx, gw, gb, y, x, w, *statistics, ROWS, COLS)
-
-
-def _logsumexp(out, sums, gx, x, y):
-    backend.logsumexp(out, sums, x, ROWS, COLS)
-    backend.logsumexp_backward(gx, y, x, sums, ROWS, COLS)
-
-
-def _cross_entropy(losses, sums, gx, x, y):
-    targets = np.arange(ROWS) % COLS
-    backend.cross_entropy(losses, sums, x, targets, ROWS, COLS)
-    backend.cross_entropy_backward(gx, y[:1], x, sums, targets, ROWS, COLS)
-
-
-def _add_at(by_rows, by_elements, x, y):
-    by_rows[:], by_elements[:] = x[: by_rows.size], x[: by_elements.size]
-    backend.add_at(by_rows, AT[:400], y, 1, 50, 300)
-    backend.add_at(by_elements, AT, y, 40, 50, 1)
-
-
-PARALLEL = {
-    "flat": (lambda a, b, x, y: backend.flat(BOTH, FLAT, True)(a, b, x, y), [("f", N), ("f", N)]),
-    "strided": (_strided, [("f", N)]),
-    "rows": (_rows, [("f", ROWS), ("f", 1)]),
-    "columns": (lambda out, x, y: backend.columns(PRODUCT, FLAT, True)(out, ROWS, COLS, 1.0, x, y), [("f", COLS)]),
-    "matmul_kernel": (_matmul, [("f", 301 * 203)]),
-    "batched_matmul": (_batched, [("f", 3 * 150 * 103)]),
-    "softmax": (lambda out, x, y: backend.softmax(out, x, ROWS, COLS), [("f", N)]),
-    "softmax_backward": (lambda out, x, y: backend.softmax_backward(out, x, y, ROWS, COLS), [("f", N)]),
-    "log_softmax": (lambda out, x, y: backend.log_softmax(out, x, ROWS, COLS), [("f", N)]),
-    "log_softmax_backward": (lambda out, x, y: backend.log_softmax_backward(out, x, y, ROWS, COLS), [("f", N)]),
-    "logsumexp logsumexp_backward": (_logsumexp, [("f", ROWS), ("d", ROWS), ("f", N)]),
-    "cross_entropy cross_entropy_backward": (_cross_entropy, [("f", ROWS), ("d", ROWS), ("f", N)]),
-    "layer_norm layer_norm_backward": (_layer_norm, [("f", N), ("f", N), ("f", COLS), ("f", COLS)]),
-    "cumsum": (lambda out, x, y: backend.cumsum(out, x, COLS, 1, True), [("f", N)]),
-    "cumprod": (lambda out, x, y: backend.cumprod(out, x, ROWS, COLS), [("f", N)]),
-    "recurrence": (lambda out, x, y: backend.recurrence(out, x, y, ROWS, COLS, True), [("f", N)]),
-    "take": (lambda out, x, y: backend.take(out, x, AT, 40, 50, 1), [("f", 40 * 3000)]),
-    "add_at": (_add_at, [("f", 50 * 300), ("f", 40 * 50)]),
-    "sort_rows": (lambda order, x, y: backend.sort_rows(order, x, ROWS, COLS, True), [("q", N)]),
-}
-# The kernels that have none, and what is no kernel
-SERIAL = """coordinates count_true find_overwritten find_true first_of_rows fold_index gather_places mark_runs
-median_rows paste put runs search_rows smallest_and_largest triangle""".split()
-NO_KERNELS = ["PARALLEL_FROM", "allocator", "from_numpy", "maker", "to_numpy"]
-
-
-def test_every_kernel_of_the_backend_is_said_to_be_parallel_or_serial():
-    named = [*" ".join(PARALLEL).split(), *SERIAL, *NO_KERNELS]
-    assert sorted(named) == sorted(backend.__all__)
-
-
-def run_all_kernels():
-    """Print the kernels whose results change with the number of threads."""
-    random = np.random.default_rng(0)
-    x, y = random.standard_normal((2, 2**17)).astype(np.float32)
-    for name, (kernel, results) in PARALLEL.items():
-        found = set()
-        for number in (1, 2, 3, 4):
-            threads.set_num_threads(number)
-            outs = [np.full(size, 9, dtype) for dtype, size in results]
-            kernel(*outs, x, y)
-            found.add(b"".join(out.tobytes() for out in outs))
-        if len(found) > 1:
-            print(name.replace(" ", "+"))
-
-
-def test_no_kernels_result_depends_on_the_number_of_threads(folder):
-    """In a process that counts the parallel kernels: none is forgotten in the table."""
-    program = """
-made, launched, plain = set(), set(), threads.parallel
-def parallel(kernel, serial):
-    launch = plain(kernel, serial)
-    made.add(kernel)
-    def counted(*arguments):
-        if threads.get_num_threads() > 1:
-            launched.add(kernel)
-        return launch(*arguments)
-    return counted
-threads.parallel = parallel
-sys.path.insert(0, TESTS)
-import test_threads
-test_threads.run_all_kernels()
-print(len(made - launched), len(launched) >= 20)
-"""
-    program = program.replace("TESTS", repr(str(Path(__file__).parent)))
-    assert run(os.environ.get("TINYGRAD_EDU_CACHE", folder), program, number=4) == ["0", "True"]
 
 
 def test_one_thread_starts_none(folder):

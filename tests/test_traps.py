@@ -188,7 +188,8 @@ def test_a_nan_is_a_nan_in_every_kernel():
 
 
 REORDERED = {  # functions that do nothing but accumulate
-    "_matrix_vector", "_mean", "_variance", "_sums", "_exp_block", "_sum_exp_block", "_sum_block", "_dot_block",
+    "_matrix_vector", "mean_of", "variance_of", "_sums", "_sum_from", "_squares_from",
+    "exp_block", "_sum_exp_block", "_sum_block", "dot_block",
 }  # fmt: skip
 
 
@@ -212,7 +213,7 @@ def test_every_kernel_has_the_flags_that_it_needs_and_no_more():
 
 
 def test_every_kernel_is_kept_in_the_cache_that_is_tested():
-    """Trap: damaged files in Numba's cache. Ours is tested with damage and with several processes in test_cache.py."""
+    """Trap: damaged files in Numba's cache. Ours is tested with damage in test_cache_processes.py."""
     kept = [type(kernel._cache) for kernel in jitted_functions()]
     assert set(kept) == {KernelCache} and len(kept) > 100
 
