@@ -23,9 +23,12 @@ from benchmarks.arrays import (
     softmax,
 )
 from benchmarks.measure import Build, Comparison, Result, Settings, Step
+from benchmarks.networks import cnn
+from benchmarks.recurrent import lstm
 from benchmarks.scalars import Chain, scalar_moons, tensor_chain, value_chain
 from benchmarks.startup import FIRST_EXAMPLE, IMPORT, TENSOR, Startup
 from benchmarks.training import adam, mlp, moons, sin_fit, small_graph
+from benchmarks.transformer import gpt
 
 
 class Row(Protocol):
@@ -61,11 +64,17 @@ def training_rows(quick: bool) -> list[Row]:
     points, moon_points = (50, 10) if quick else (2000, 100)
     sizes, batch = ((20, 8, 4), 5) if quick else ((784, 128, 10), 64)
     count = 1000 if quick else 1_000_000
+    layers, width, heads, context, examples = sizes_of_gpt = (1, 16, 2, 8, 2) if quick else (4, 128, 4, 64, 16)
+    lstm_sizes = (3, 4, 5) if quick else (32, 32, 64)
+    digits = (3, 8) if quick else (64, 28)
     return [
         against_torch("sin_fit", f"sin fit, {points} points, step", 0.6, 0.4, sin_fit, points),
         against_torch("moons", f"moons 2-16-16-1, {moon_points} points, step", 0.7, 0.5, moons, moon_points),
         against_torch("mlp", f"MLP {sizes[0]}-{sizes[1]}-{sizes[2]}, batch {batch}, step", 1.0, 0.8, mlp, sizes, batch),
+        against_torch("cnn", f"CNN 8-16, {digits[0]} x {digits[1]} x {digits[1]}, step", 1.0, 0.6, cnn, *digits),
         against_torch("adam", f"Adam step, {count:,} parameters", 0.8, 0.5, adam, count),
+        against_torch("lstm", "LSTM 64, 32 steps of 32, f+b", 1.0, 0.8, lstm, *lstm_sizes, tolerance=1e-4),
+        against_torch("gpt", f"GPT {layers} x {width}, context {context}, step", 1.0, 0.7, gpt, *sizes_of_gpt),
         against_torch("small_op", "(a * b).sum().backward(), 8 elements", 0.5, 0.33, small_graph),
     ]
 
