@@ -140,7 +140,8 @@ def test_bad_input_raises_what_pytorch_raises_and_says_why(k, torch):
     "bad, suggestion",
     [
         (lambda: tg.tensr, "tensor"),
-        (lambda: tg.nn.linear, "Linear"),
+        (lambda: tg.nn.Lineer, "Linear"),
+        (lambda: tg.nn.linear, "did you mean 'Linear', or nn.functional.linear"),
         (lambda: tg.optim.Adamm, "Adam"),
         (lambda: tg.ones(2).requires_gradd, "requires_grad"),
         (lambda: tg.ones(2, require_grad=True), "requires_grad"),

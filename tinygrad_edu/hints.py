@@ -88,12 +88,17 @@ def closest(name: str, known: Iterable[str]) -> str:
 def refused(module: str, name: str, known: Iterable[str]) -> AttributeError:
     """The error for a module that has these names, when it is asked for another.
 
-    >>> refused("tinygrad_edu.nn", "dropout", ["Dropout"])
-    AttributeError("module 'tinygrad_edu.nn' has no attribute 'dropout'; it is nn.functional.dropout")
+    >>> refused("tinygrad_edu", "layer_norm", ["norm"])
+    AttributeError("module 'tinygrad_edu' has no attribute 'layer_norm'; it is nn.functional.layer_norm")
+    >>> refused("tinygrad_edu.nn", "relu", ["ReLU"])
+    AttributeError("module 'tinygrad_edu.nn' has no attribute 'relu'; did you mean 'ReLU', or nn.functional.relu?")
     """
     from .nn import functional
 
-    hint = f"; it is nn.functional.{name}" if name in functional.__all__ else closest(name, known)
+    hint = closest(name, known)
+    if name in functional.__all__:
+        module_form = f"'{name}'" in hint.lower()
+        hint = f"{hint[:-1]}, or nn.functional.{name}?" if module_form else f"; it is nn.functional.{name}"
     return AttributeError(f"module '{module}' has no attribute '{name}'{hint}")
 
 
