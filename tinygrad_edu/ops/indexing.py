@@ -21,9 +21,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from .advanced import assign, get, is_advanced
-from .history import Place, put
+from .history import Place, put, take
 from .in_place import broadcasts_to, overwrite
-from .shape import seen, steps_of
+from .shape import ViewBackward, copy_into, seen, steps_of
 from .strides import Shape, contiguous_strides
 from .views import View, make_view, without_ellipsis
 
@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from ..tensors import Tensor
 
 ALL = (None, None, None)
+LARGE = 4096  # elements of a sum from which it is worth while not to make another
 
 
 def key_of(index: Any) -> tuple:
@@ -50,7 +51,7 @@ def key_of(index: Any) -> tuple:
         elif hasattr(item, "__index__"):
             key.append(operator.index(item))
         else:
-            raise IndexError(
+            raise (TypeError if kind is str else IndexError)(
                 "only integers, slices (`:`), ellipsis (`...`), None and long or byte Variables are valid indices "
                 f"(got {type(item).__name__})"
             )
@@ -110,10 +111,27 @@ def undo_index(g: Tensor, how: tuple[Shape, tuple]) -> Tensor:
     return put(g, place_of(*how))
 
 
+class IndexBackward(ViewBackward):
+    """The part of a tensor. Its cotangent is zeros with g at a place; but where the cotangents of other parts have
+    arrived already, and are large, g is added to them, at its place. (`split` makes many parts of one tensor.)"""
+
+    __slots__ = ()
+    fresh = True
+
+    def pull(self, g: Tensor, graph: bool) -> Any:
+        (whole,) = self.parents
+        if not graph and whole is not None and whole.parents and whole.arrived is not None and whole.owned:
+            total = whole.arrived
+            if total.flat is not None and total.flat.size >= LARGE and total.kind is g.kind:
+                copy_into(take(total, place_of(*self.how)), g, add=True)
+                return (None,)
+        return (undo_index(g, self.how),)
+
+
 def part(x: Tensor, key: tuple, label: str = "") -> Tensor:
     """The view of x that a key picks."""
     view, usual = indexed(x.shape, steps_of(x), key)
-    return seen(x, view, label or usual, undo_index, (x.shape, key))
+    return seen(x, view, label or usual, undo_index, (x.shape, key), IndexBackward)
 
 
 def part_of(x: Tensor, axis: int, first: int, length: int, label: str) -> Tensor:

@@ -17,8 +17,9 @@ from math import prod
 from typing import TYPE_CHECKING, Any
 from warnings import warn
 
+from tinygrad_kernels.calculus import OPERATIONS
 from tinygrad_kernels.codegen import Signature
-from tinygrad_kernels.expr import trace
+from tinygrad_kernels.expr import forward_formula, trace
 
 from ..dtypes import OF_PYTHON, Kind, MissingDtype, as_dtype, device, dtype, kind_of
 from ..graph import Node, mode, share
@@ -41,6 +42,7 @@ if TYPE_CHECKING:
     from ..tensors import Tensor
 
 COPY = trace("copy", lambda x: x, ("x",))
+ADD = forward_formula(OPERATIONS["add"])
 
 
 class ViewBackward(Node):
@@ -61,8 +63,8 @@ class ViewBackward(Node):
         return (self.undo(g, self.how),)
 
 
-def seen(x: Tensor, view: View, label: str, undo: Any, how: Any) -> Tensor:
-    """x as `view` says: a tensor on x's memory, with its node in the graph.
+def seen(x: Tensor, view: View, label: str, undo: Any, how: Any, node: Any = ViewBackward) -> Tensor:
+    """x as `view` says: a tensor on x's memory, with its node (of class `node`) in the graph.
 
     What a view looks like depends on shapes, strides and arguments only, so each is computed once and kept; here, on
     the hot path, it is put into effect.
@@ -83,7 +85,7 @@ def seen(x: Tensor, view: View, label: str, undo: Any, how: Any) -> Tensor:
     shared = y.shared = x.shared or share(x)
     shared.add(y)
     if x.node is not None and mode.grad:
-        y.node = ViewBackward(x, label, undo, how)
+        y.node = node(x, label, undo, how)
     return y
 
 
@@ -101,17 +103,20 @@ def start(x: Tensor) -> int:
     return 0 if x.flat is not None else x.region[1]
 
 
-def copy_into(target: Tensor, source: Tensor) -> None:
-    """Write source, broadcast, into the memory of target, converting the dtype. No graph."""
-    dims, to, of, inner = copy_loop(target.shape, steps_of(target), source.shape, steps_of(source))
-    key = (source.kind, target.kind, len(dims), inner)
+def copy_into(target: Tensor, source: Tensor, add: bool = False) -> None:
+    """Write source, broadcast, into the memory of target (or add it there), converting the dtype. No graph."""
+    dims, to, of, (read, write) = copy_loop(target.shape, steps_of(target), source.shape, steps_of(source))
+    key = (source.kind, target.kind, len(dims), read, write, add)
     kernel = _copies.get(key)
     if kernel is None:
-        signature = Signature([source.kind.dtype.name], list(inner), target.kind.dtype.name)
-        kernel = _copies[key] = target.kind.backend.strided(COPY, signature, len(dims), False)
+        old, new = source.kind.dtype.name, target.kind.dtype.name
+        formula, signature = COPY, Signature([old], [read, write], new)
+        if add:
+            formula, signature = ADD, Signature([new, old], [write, read], new, in_place=1)
+        kernel = _copies[key] = target.kind.backend.strided(formula, signature, len(dims), False)
     buffer, offset = (target.flat, 0) if target.flat is not None else target.region[:2]
-    read, first = (source.flat, 0) if source.flat is not None else source.region[:2]
-    kernel(dims, buffer, (offset, *to), read, (first, *of))
+    values, first = (source.flat, 0) if source.flat is not None else source.region[:2]
+    kernel(dims, buffer, (offset, *to), values, (first, *of))
 
 
 @lru_cache(maxsize=4096)
@@ -327,10 +332,7 @@ class ShapeMethods:
         """The bytes of one element."""
         return self.kind.dtype.itemsize
 
-    @property
-    def itemsize(self: Any) -> int:
-        """The bytes of one element."""
-        return self.kind.dtype.itemsize
+    itemsize = property(element_size)
 
     @property
     def nbytes(self: Any) -> int:

@@ -10,8 +10,8 @@ Written with operations on whole tensors, S is made, scaled, masked and normalis
 (batch, heads, n, m) numbers, and Q, K and V, which a network cuts out of one matrix, are copied to be multiplied.
 
 The idea. One head fits in a cache. So a kernel does all of it for a head before it looks at the next one, with the
-matrix product of matmul.py where the operands lie: S is computed in the memory of P, and turned into P row by row. A
-*causal* row i sees the keys 0 ... i only, so little else of it is even exponentiated.
+matrix product of matmul.py where the operands lie, and softmax's loops over rows (rows.py), of which one, the
+exponential, takes all rows at once: rows are short, and a loop costs as much to begin as a hundred numbers do.
 
 The vector-Jacobian products, with G the cotangent of O:
 
@@ -29,16 +29,15 @@ Source: A. Vaswani et al., Attention is all you need, 2017 (arXiv:1706.03762); T
 from __future__ import annotations
 
 import numpy as np
-from numpy import float64, ndarray
+from numpy import ndarray
 
 from tinygrad_kernels.cpu.jit import jit
 from tinygrad_kernels.cpu.matmul import multiply
-from tinygrad_kernels.cpu.rows import dot_block, exp_block, maximum, over_rows
+from tinygrad_kernels.cpu.rows import dot_block, exp_block, maximum, over_rows, sum_block
 
 # `sizes` holds heads, n, m, d, e; then for Q, K, V and the bias: offset, steps from batch to batch, head to head, row
 # to row; last the bias's step from column to column.
 Q, K, V, BIAS = 5, 9, 13, 17
-LANES = 16  # a row is weighed in whole vectors: what is left over would be computed number by number
 
 
 @jit
@@ -73,36 +72,38 @@ def _fill(x, value):
 
 
 @jit
-def _softmax(row, x, seen):
-    """row = softmax of x[:seen], then zeros. What is beyond in x counts as copies of the first, for whole vectors.
-
-    (Not in place: a loop that reads and writes the same memory under two names does not vectorise.)
-    """
-    _fill(x[seen:], x[0])
-    total = exp_block(row, x, maximum(x)) - (x.size - seen) * float64(row[0])
-    factor = row.dtype.type(1.0 / total)
+def _scale(row, factor):
     for j in range(row.size):
         row[j] *= factor
-    _fill(row[seen:], 0)
 
 
 @jit
-def _weigh(p, number, sizes, bias, scale, causal):
-    """S as P, in place."""
+def _subtract(row, value):
+    for j in range(row.size):
+        row[j] -= value
+
+
+@jit
+def _weigh(p, scores, number, sizes, bias, scale, causal):
+    """P from S (`scores`, which is lost): the rows' maxima, one exponential for the whole head, the rows' sums.
+
+    e^-inf = 0 is what a key weighs that may not be seen: so all loops are over whole rows, in whole vectors.
+    """
     n, m = sizes[1], sizes[2]
     at, step = _start(number, sizes, BIAS)
-    scores = np.empty(m, p.dtype)
     for i in range(n):
-        seen = min(i + 1, m) if causal else m
-        wide = min(m, (seen + LANES - 1) // LANES * LANES)
-        row, rest, x = p[i * m : i * m + wide], p[i * m + wide : (i + 1) * m], scores[:wide]
-        for j in range(x.size):
-            x[j] = row[j] * scale
-        if bias.size > 0 and not _add_bias(x[:seen], bias, at + i * step, sizes[BIAS + 4]):
-            _fill(row, 0)
-        else:
-            _softmax(row, x, seen)
-        _fill(rest, 0)
+        row = scores[i * m : (i + 1) * m]
+        _scale(row, scale)
+        if causal:
+            _fill(row[i + 1 :], -np.inf)
+        if bias.size == 0 or _add_bias(row, bias, at + i * step, sizes[BIAS + 4]):
+            _subtract(row, maximum(row))
+    exp_block(p, scores, scale * 0)
+    for i in range(n):
+        row = p[i * m : (i + 1) * m]
+        total = sum_block(row)
+        if total != 0:  # 0: nothing is seen
+            _scale(row, p.dtype.type(1.0 / total))
 
 
 @jit
@@ -113,8 +114,9 @@ def _head(number, size, sizes, out, weights, q, k, v, bias, scale, causal):
     k_at, k_row = _start(number, sizes, K)
     v_at, v_row = _start(number, sizes, V)
     o_at, o_row = _place(number, sizes, n, e)
-    multiply(p, 0, m, q, q_at, q_row, 1, k, k_at, 1, k_row, n, m, d)
-    _weigh(p, number, sizes, bias, p.dtype.type(scale), causal)
+    scores = np.empty(size, p.dtype)
+    multiply(scores, 0, m, q, q_at, q_row, 1, k, k_at, 1, k_row, n, m, d)
+    _weigh(p, scores, number, sizes, bias, p.dtype.type(scale), causal)
     multiply(out, o_at, o_row, p, 0, m, 1, v, v_at, v_row, 1, n, e, m)
 
 

@@ -111,10 +111,10 @@ def fingerprint(kernel: Any) -> str:
     there, so their values count too.
     """
     digest = hashlib.sha256()
-    package = kernel.__module__.partition(".")[0]
     seen = [kernel]
     for reached in seen:  # it grows while it is walked through
-        function = _python_function(reached, package)
+        function = reached if isinstance(reached, types.FunctionType) else _python_function(reached, "")
+        package = function.__module__.partition(".")[0]
         digest.update(_own_code(function))
         options = getattr(reached, "targetoptions", {})
         digest.update(repr([(name, _plain(options[name])) for name in sorted(options)]).encode())

@@ -124,9 +124,14 @@ def _power_of_two_float64(k):
 
 @jit(inline=True)
 def _scaled_float32(k, e):
-    """2ᵏ (1 + e). Where it is subnormal, 2ᵏ has no exponent's bits of its own: take 2ᵏ⁺⁶⁴ and scale down."""
+    """2ᵏ (1 + e). Where it is subnormal, 2ᵏ has no exponent's bits of its own: take 2ᵏ⁺⁶⁴ and scale down.
+
+    Where even that is 0, as for e^-inf in a masked softmax, take 0 at once: a product that underflows takes the
+    processor a hundred cycles.
+    """
     small = k < int32(-124)
     scale = _power_of_two_float32(int32(k + (int32(63) if small else int32(-1))))
+    scale = float32(0.0) if k < int32(-150) else scale
     y = (float32(2.0) + float32(2.0) * e) * scale  # 2 (1 + e) · 2ᵏ⁻¹, for k = 128 is one too large
     return y * float32(2.0**-64) if small else y
 
@@ -135,6 +140,7 @@ def _scaled_float32(k, e):
 def _scaled_float64(k, e):
     small = k < -1020
     scale = _power_of_two_float64(k + (63 if small else -1))
+    scale = 0.0 if k < -1075 else scale
     y = (2.0 + 2.0 * e) * scale
     return y * 2.0**-64 if small else y
 
@@ -146,7 +152,7 @@ def _scaled_float64(k, e):
 def exp_float32(x):
     """eˣ."""
     x = float32(89.0) if x > float32(89.0) else x
-    x = float32(-104.0) if x < float32(-104.0) else x
+    x = float32(-105.0) if x < float32(-105.0) else x
     k, e = _exp_core_float32(x)
     return _scaled_float32(k, e)
 

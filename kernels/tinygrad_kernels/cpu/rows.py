@@ -89,20 +89,18 @@ def _maximum_float32(x):
 
     nan is above all, but for one with a negative sign: no matter, since it makes the sum nan anyway.
     """
-    bits = x.view(int32)
     top = int32(-2139095041)  # -inf in this order
-    for j in range(bits.size):
-        top = max(top, flip_float32(bits[j]))
+    for j in range(x.size):
+        top = max(top, flip_float32(float32(x[j]).view(int32)))
     return int32(flip_float32(top)).view(float32)
 
 
 @jit
 def _maximum_float64(x):
     """The same for 64 bits."""
-    bits = x.view(int64)
     top = -9218868437227405313
-    for j in range(bits.size):
-        top = max(top, flip_float64(bits[j]))
+    for j in range(x.size):
+        top = max(top, flip_float64(float64(x[j]).view(int64)))
     return int64(flip_float64(top)).view(float64)
 
 
@@ -137,7 +135,7 @@ def _sum_exp_block(x, m):
 
 
 @jit(accumulate=True)
-def _sum_block(x):
+def sum_block(x):
     total = 0.0
     for j in range(x.size):
         total += float64(x[j])
@@ -204,7 +202,7 @@ def _log_softmax_backward_row(i, cols, gx, g, y):
     gx, g, y = gx[lo:hi], g[lo:hi], y[lo:hi]
     total = 0.0
     for start in range(0, y.size, BLOCK):
-        total += _sum_block(g[start : start + BLOCK])
+        total += sum_block(g[start : start + BLOCK])
     scale = y.dtype.type(total)
     for j in range(y.size):
         gx[j] = g[j] - _exp(y[j]) * scale
