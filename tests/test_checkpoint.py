@@ -154,3 +154,38 @@ def test_what_is_not_there_is_refused():
         checkpoint(tg.exp, x, use_reentrant=True, alpha=3)
     with pytest.raises(ValueError, match="Unexpected keyword arguments"):
         checkpoint_sequential([tg.exp], 1, x, alpha=3)
+
+
+def uses_what_is_outside(call):
+    """Gradients of a program whose blocks use, besides their arguments, what was computed outside and is used again."""
+    w, x = tg.tensor([0.3, -0.7], requires_grad=True), tg.tensor([1.0, 2.0], requires_grad=True)
+    h = w.sin()
+    k = h.exp() * w
+    aside, seen = [], []
+    h.register_hook(lambda g: seen.append(g.tolist()))
+
+    def block(x):
+        aside.append((x * k).cos() * w)
+        return aside[-1] * h[0] + call(lambda y: (y * h).tanh() * k, x * h)
+
+    y = call(block, x)
+    z = call(lambda y: y * k * h, y)
+    first = tg.autograd.grad(z.sum() + (h * k).sum(), (w, x, h), create_graph=True)
+    sum(g.exp().sum() for g in first).backward()
+    return [g.tolist() for g in (*first, w.grad, x.grad)], len(seen)
+
+
+def test_what_was_computed_outside_may_be_used_inside_and_elsewhere():
+    found, hooks = uses_what_is_outside(lambda f, x: checkpoint(f, x, use_reentrant=False))
+    expected, wanted = uses_what_is_outside(lambda f, x: f(x))
+    assert hooks == wanted
+    for g, e in zip(found, expected, strict=True):
+        assert g == pytest.approx(e, rel=1e-5)
+
+
+def test_no_node_of_the_block_is_kept():
+    """What is kept are the node of the argument and those of the weights, for layers of every kind."""
+    layers = [tg.nn.Linear(4, 4), tg.nn.LayerNorm(4), tg.nn.TransformerEncoderLayer(4, 2, 8), tg.nn.Dropout(0.1)]
+    net, x = tg.nn.Sequential(*layers), tg.ones(3, 2, 4, requires_grad=True) * 1.0
+    parents = checkpoint(net, x, use_reentrant=False).node.parents
+    assert set(parents) == {x.node, *(p.node for p in net.parameters())}

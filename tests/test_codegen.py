@@ -2,9 +2,12 @@
 
 import ast
 import math
+import re
+from inspect import signature
 
 import numpy as np
 import pytest
+from tinygrad_kernels import codegen_reduction
 from tinygrad_kernels.backend import get_backend
 from tinygrad_kernels.calculus import OPERATIONS
 from tinygrad_kernels.codegen import Signature, print_flat, print_strided, used_as_number
@@ -169,3 +172,13 @@ def test_a_product_is_summed_as_it_is_computed():
 def test_an_unknown_backend_says_what_to_do():
     with pytest.raises(RuntimeError, match="device='cpu'"):
         get_backend("cuda")
+
+
+@pytest.mark.parametrize("template", ["BLOCK_TOTAL", "ROWS", "COLUMNS", "ARG_ROWS", "ARG_COLUMNS"])
+def test_no_operand_is_named_like_a_variable_of_a_printed_reduction(template):
+    """Trap: `low` of clamp stood for a total, and its gradient failed, or would have been another number."""
+    text = getattr(codegen_reduction, template)
+    assigned = re.findall(r"^ *([\w, ]+?) = ", text, re.M) + re.findall(r"for (\w+) in", text)
+    names = {name for group in assigned for name in group.split(", ")}
+    operands = {name for op in OPERATIONS.values() for name in signature(op.forward).parameters}
+    assert names and not names & operands

@@ -20,6 +20,7 @@ def quietly(call):
         return call()
 
 
+THREE = np.float32(3)
 CREATION = {
     "tensor bool": lambda m: m.tensor([True, False]),
     "tensor mixed": lambda m: m.tensor([1, 2.5, True]),
@@ -28,6 +29,16 @@ CREATION = {
     "tensor of tensors": lambda m: m.tensor([m.tensor(1.5, dtype=m.float64), 2]),
     "tensor of arrays": lambda m: quietly(lambda: m.tensor([np.ones(2), np.zeros(2)])),
     "tensor of numpy numbers": lambda m: m.tensor([np.float64(1.5), np.float64(2)]),
+    "numbers of NumPy": lambda m: (
+        m.full((2,), THREE), m.full((2,), np.int64(2)), m.full((2,), np.float64(1)), m.zeros(2).fill_(THREE),
+        m.zeros(2).clamp(min=THREE), m.where(m.tensor([True, False]), THREE, m.zeros(2)),
+        m.clamp(m.ones(2), np.int64(2), 5),
+        m.ones(2).masked_fill_(m.ones(2) > 0, THREE), m.zeros(2).add_(m.ones(2), alpha=THREE),
+        m.nn.functional.leaky_relu(-m.ones(2), THREE), m.nn.init.constant_(m.ones(2), THREE),
+        m.addcmul(m.ones(2), m.ones(2), m.ones(2), value=THREE), m.lerp(m.ones(2), m.zeros(2), THREE)),
+    "tensor of kinds of numbers": lambda m: quietly(lambda: [
+        m.tensor(x) for x in ([np.int64(1), 2.5], [1, np.float64(2)], [True, np.int32(1)], [m.tensor(1), 2.5],
+                              [m.ones(1), m.ones(1, 1)], [np.float32(1), 2.5], [[1.5, 2], np.array([1, 2])])]),
     "tensor of a numpy number": lambda m: m.tensor(np.float64(1.5)),
     "tensor of a range": lambda m: m.tensor(range(3)),
     "tensor dtype": lambda m: m.tensor([1.9, -1.9], dtype=m.int64),
@@ -42,6 +53,11 @@ CREATION = {
     "zeros options": lambda m: m.zeros([2], layout=m.strided, pin_memory=False, device="cpu", dtype=m.int32),
     "ones out": lambda m: m.ones(2, out=m.empty(2, dtype=m.int64)),
     "full": lambda m: [m.full((2,), v) for v in (1, True, 2.5, float("inf"))],
+    "out of another shape": lambda m: [
+        m.arange(5, out=m.empty(0, dtype=m.int64)), m.add(m.ones(2), 1, out=m.empty(0)),
+        m.cat([m.ones(2), m.zeros(1)], out=m.empty(0)), m.stack([m.ones(2)] * 2, 1, out=m.empty(0)),
+        quietly(lambda: m.sum(m.ones(2, 3), 0, out=m.empty(2))), m.hstack([m.ones(1)] * 2, out=m.empty(2)),
+    ],
     "full dtype": lambda m: m.full((2, 1), 2.7, dtype=m.int64),
     "full size": lambda m: m.full(size=(2,), fill_value=3.0),
     "full_like": lambda m: (m.full_like(m.ones(2), 3), m.full_like(m.ones(2).long(), 2.7, dtype=m.float64)),
@@ -112,6 +128,14 @@ ROWS = [
     *(row(name, lambda m, *x, name=name: getattr(m, name)(*(v * 0.3 for v in x)), *[(2, 3)] * n)
       for name, n in ALIASES.items()),
     row("logit", lambda m, x: (m.logit(x), x.logit(eps=0.3)), fixed([[0.2, 0.6], [0.9, 0.45]])),
+    row("powers of integers", lambda m, n: (n**2.0, n**3.0, n**1.0, n**2, m.pow(n, 0.5)), integers(0, 5, 6),
+        gradient=False),
+    row("clamp by a number in a tensor", lambda m, x, y: (x.clamp(min=y), x.clamp(max=y), x.clamp(y, y + 1)), (3, 4),
+        fixed(0.1), second=False),
+    row("nan_to_num None", lambda m, x: m.nan_to_num(x, None, 1.0, None), (3,)),
+    row("logit of integers", lambda m, n: n.logit(), integers(-1, 3, 6), gradient=False),
+    row("named other", lambda m, x, y: [getattr(x * 1, n)(other=y) for n in ("remainder", "fmod", "floor_divide",
+        "mul_", "remainder_", "fmod_", "copysign_", "lt_")], (4,), positive(4), gradient=False),
     row("xlogy", lambda m, x, y: (m.xlogy(x, y), x.xlogy(y)), (2, 3), positive(3)),
     made("xlogy 0", lambda m, x: m.xlogy(m.zeros(7), x), SIGNS),
     row("hypot", lambda m, x, y: m.hypot(x, y), (2, 3), (3,)),
@@ -140,7 +164,15 @@ ROWS = [
 ]  # fmt: skip
 
 REFUSED = {
+    "tensor of None": lambda m: m.tensor([None]),
+    "tensor of a dict": lambda m: m.tensor({"a": 1}),
+    "tensor of vectors": lambda m: m.tensor([m.ones(2), m.ones(2)]),
     "full of a size": lambda m: m.full(2, 1.0),
+    "full of nan": lambda m: m.full((2,), float("nan"), dtype=m.int64),
+    "fill with 300": lambda m: m.zeros(2, dtype=m.uint8).fill_(300),
+    "tensor of 300": lambda m: m.tensor([1, 300], dtype=m.uint8),
+    "tensor of nan": lambda m: m.tensor(float("nan"), dtype=m.int32),
+    "tensor of a huge int": lambda m: m.tensor(2**70),
     "full of a tensor": lambda m: m.full((2,), m.ones(1)),
     "eye -1": lambda m: m.eye(-1),
     "eye 2.5": lambda m: m.eye(2.5),

@@ -3,6 +3,7 @@
 import gc
 import time
 import tracemalloc
+import warnings
 import weakref
 
 import pytest
@@ -270,6 +271,16 @@ def test_two_roots_sharing_a_node():
     y = x * 3.0
     tg.autograd.backward([(y * y).sum(), (y * 5.0).sum()])
     assert x.grad.item() == 51.0
+
+
+def test_a_gradient_that_nobody_keeps_is_asked_for_with_a_warning():
+    x = tg.ones(2, requires_grad=True)
+    y = x * 2
+    with pytest.warns(UserWarning, match="not a leaf.*retain_grad"):
+        assert y.grad is None
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        assert x.grad is None and tg.ones(1).grad is None
 
 
 def test_retained_gradients_of_results_in_between():

@@ -91,6 +91,8 @@ OUTSIDE = [
     (lambda: tg.ones(2).to_sparse, "sparse"), (lambda: tg.ones(2).names, "dimensions"), (lambda: tg.vmap, "functional"),
     (lambda: tg.quantize_per_tensor, "quantized"), (lambda: tg.mps, "device"), (lambda: tg.cuda.amp, "float32"),
     (lambda: tg.onnx, "safetensors"), (lambda: tg.special.zeta, "scipy"), (lambda: tg.hub, "models"),
+    (lambda: tg.utils.data.StackDataset, "dict"), (lambda: tg.optim.lr_scheduler.CyclicLR, "OneCycleLR"),
+    (lambda: tg.nn.utils.weight_norm, "of your own"),
 ]  # fmt: skip
 
 

@@ -218,6 +218,23 @@ def test_a_result_without_a_derivative():
     assert x.grad.item() == 2.0
 
 
+def test_results_that_are_no_tensors_and_arguments_by_name():
+    class Several(Function):
+        @staticmethod
+        def forward(ctx, x, factor=1.0):
+            return x * factor, 7, None
+
+        @staticmethod
+        def backward(ctx, g, seven, nothing):
+            assert seven is None and nothing is None
+            return g * 5.0
+
+    x = leaf(1.0)
+    y, seven, nothing = Several.apply(x, factor=3.0)
+    y.backward()
+    assert (y.item(), seven, nothing, x.grad.item()) == (3.0, 7, None, 5.0)
+
+
 def test_saved_tensors_are_watched_and_freed():
     x = leaf(1.0)
     middle = x * 1.0
@@ -250,19 +267,32 @@ BAD = [
     (lambda: LegendrePolynomial3(), RuntimeError, "static"),
     (lambda: _broken(lambda ctx, g: (g, g)).backward(), RuntimeError, "incorrect number of gradients"),
     (lambda: _broken(lambda ctx, g: tg.ones(3).double()).backward(), RuntimeError, "invalid gradient at index 0"),
-    (lambda: _broken(lambda ctx, g: 3.0).backward(), TypeError, "index 0"),
+    (lambda: _broken(lambda ctx, g: 3.0).backward(), RuntimeError, "index 0"),
+    (lambda: _broken(lambda ctx, g: (g, g), 2.0).backward(), RuntimeError, "different than None at position 2"),
+    (lambda: _marking(lambda x: x + 0.0, leaf(1.0) * 1.0), RuntimeError, "were not returned as output"),
+    (lambda: _marking(lambda x: x, leaf(1.0)), RuntimeError, "a leaf Variable that requires grad"),
     (lambda: _saving(3), TypeError, "save_for_backward"),
 ]  # fmt: skip
 
 
-def _broken(backward):
+def _broken(backward, *others):
     class Broken(Function):
         @staticmethod
-        def forward(ctx, x):
+        def forward(ctx, x, *others):
             return x * 1.0
 
     Broken.backward = staticmethod(backward)
-    return Broken.apply(leaf(1.0, 2.0)).sum()
+    return Broken.apply(leaf(1.0, 2.0), *others).sum()
+
+
+def _marking(give, x):
+    class Marking(Exp):
+        @staticmethod
+        def forward(ctx, x):
+            ctx.mark_dirty(x)
+            return give(x)
+
+    return Marking.apply(x)
 
 
 def _saving(thing):

@@ -193,6 +193,13 @@ def test_inside_a_layer_the_line_is_still_the_users():
             layer(tg.ones(1, 2) * 1e5)
 
 
+def test_without_check_nan_nothing_is_refused():
+    x = tg.tensor([0.0, 4.0], requires_grad=True)
+    with tg.autograd.detect_anomaly(check_nan=False):
+        (x.sqrt() * 0.0).sum().backward()
+    assert str(x.grad.tolist()) == "[nan, 0.0]"
+
+
 def test_an_infinity_that_was_asked_for_is_no_anomaly():
     with tg.autograd.detect_anomaly():
         y = tg.where(tg.tensor([True, False]), tg.ones(2), -float("inf"))

@@ -193,9 +193,19 @@ def test_numpy_arrays_and_lists_of_tensors_are_indices():
     assert x[[tg.tensor([0, 1]), tg.tensor([2, 2])]].shape == (2, 4) and x[np.int64(1)].shape == (3, 4)
 
 
-def test_a_list_of_lists_is_one_index():
-    """PyTorch 2.13 still reads it as a tuple and warns: from a later version on it will do this."""
-    assert base(tg, (2, 3, 4))[[[0, 1], [1, 0]]].shape == (2, 2, 3, 4)
+def test_a_list_of_lists_is_a_tuple_of_indices():
+    """PyTorch 2.13 still reads it so, and warns that a later version will not."""
+    x = base(tg, (2, 3, 4))
+    assert x[[[0, 1], [1, 0]]].tolist() == x[[0, 1], [1, 0]].tolist()
+    assert x[[[0, 1]] * 32].shape == (32, 2, 3, 4)
+
+
+def test_an_assignment_by_numbers_converts_no_dtype_but_one_by_a_mask_does():
+    x = base(tg, (2, 3, 4))
+    with pytest.raises(RuntimeError, match="dtypes match"):
+        x[tg.tensor([0])] = tg.tensor(1)
+    x[x > 0] = tg.tensor(1)
+    assert x[x > 0].unique().tolist() == [1.0]
 
 
 ERRORS = [

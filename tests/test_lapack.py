@@ -54,6 +54,8 @@ ROWS = [
         gradient=False),
     row("cholesky", lambda m, a: m.linalg.cholesky(positive(m, a)), S),
     row("cholesky of a batch", lambda m, a: m.linalg.cholesky(positive(m, a), upper=True), B),
+    row("cholesky_solve", lambda m, a, b: m.cholesky_solve(b, m.linalg.cholesky(positive(m, a))), S, (3, 2)),
+    row("cholesky_solve of a batch", lambda m, a, b: b.cholesky_solve(a.triu() + 2 * m.eye(3), upper=True), B, (3, 2)),
     row("torch.cholesky", lambda m, a: m.cholesky(positive(m, a), upper=True), S, second=False),
     row("qr", lambda m, a: [x.abs() for x in m.linalg.qr(a)], TALL, dtypes=F64),
     row("qr of a batch", lambda m, a: [x.abs() for x in m.linalg.qr(a)], BT, dtypes=F64),

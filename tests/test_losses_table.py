@@ -75,6 +75,13 @@ def ones(m, *shape):
 
 
 REFUSED = {
+    "tensors for a loss yet to be made": lambda m: m.nn.MSELoss(m.ones(2), m.ones(2)),
+    "tensors for cross-entropy": lambda m: m.nn.CrossEntropyLoss(m.ones(2, 3), m.tensor([0, 1])),
+    "class numbers for probabilities": lambda m: m.nn.functional.binary_cross_entropy(m.ones(2), m.tensor([0, 1])),
+    "probabilities of two dtypes": lambda m: m.nn.functional.binary_cross_entropy(m.ones(2), m.ones(2).double()),
+    "class numbers for logits": lambda m: m.nn.BCEWithLogitsLoss()(m.ones(2), m.tensor([0, 1])),
+    "a list of classes": lambda m: m.nn.functional.cross_entropy(m.ones(2, 3), [0, 1]),
+    "an array of scores": lambda m: m.nn.functional.nll_loss(np.ones((2, 3)), m.tensor([0, 1])),
     "cosine: more rows": lambda m: m.nn.functional.cosine_embedding_loss(ones(m), ones(m), m.ones(4)),
     "cosine: a matrix of targets": lambda m: m.nn.functional.cosine_embedding_loss(ones(m), ones(m), m.ones(3, 1)),
     "cosine: one vector": lambda m: m.nn.functional.cosine_embedding_loss(m.ones(4), m.ones(4), m.ones(1)),

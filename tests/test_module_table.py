@@ -2,6 +2,7 @@
 
 import copy
 import pickle
+from collections import OrderedDict
 
 import numpy as np
 import oracle
@@ -59,6 +60,13 @@ ROWS = [
 ]  # fmt: skip
 
 REFUSED = {
+    "an array for a Linear": lambda m: m.nn.Linear(3, 2)(np.ones((2, 3))),
+    "an array for a LayerNorm": lambda m: m.nn.LayerNorm(3)(np.ones((2, 3))),
+    "a list for an Embedding": lambda m: m.nn.Embedding(3, 2)([0, 1]),
+    "a list for a Dropout": lambda m: m.nn.Dropout()([1.0]),
+    "a list for one_hot": lambda m: m.nn.functional.one_hot([0, 1]),
+    "a buffer with the name of a parameter": lambda m: m.nn.Linear(2, 2).register_buffer("weight", m.ones(1)),
+    "a module with the name of a parameter": lambda m: m.nn.Linear(2, 2).add_module("weight", m.nn.ReLU()),
     "glu of a number": lambda m: m.nn.functional.glu(m.ones(())),
     "glu of three": lambda m: m.nn.functional.glu(m.ones(3)),
     "prelu of other channels": lambda m: m.nn.functional.prelu(m.ones(3, 4), m.ones(3)),
@@ -91,6 +99,15 @@ REFUSED = {
 }  # fmt: skip
 
 TestTable = oracle.parity(ROWS, REFUSED)
+
+
+def test_a_state_dict_is_ordered_and_a_sequence_stays_numbered(torch):
+    for m in (torch, tg):
+        layers = m.nn.Sequential(OrderedDict(first=m.nn.Linear(1, 1), second=m.nn.ReLU(), third=m.nn.Linear(1, 1)))
+        assert type(layers.state_dict()) is OrderedDict
+        layers.pop(1)
+        assert list(layers.state_dict()) == ["0.weight", "0.bias", "1.weight", "1.bias"]
+        assert layers._get_name() == "Sequential"
 
 
 class Early:
@@ -295,3 +312,79 @@ def test_conversions_reach_all_that_floats(torch):
         assert module.mean.dtype == library.float64 and module.count.dtype == library.int64
         assert module.type(library.float32).weight.dtype == library.float32
         assert module.to("cpu", library.float64, non_blocking=True).weight.dtype == library.float64
+
+
+def test_a_copy_of_a_parameter_has_no_gradient_and_its_text_says_what_it_is(torch):
+    for m in (tg, torch):
+        p = m.nn.Parameter(m.tensor(2.0))
+        p.grad = m.tensor(1.0)
+        both = [p, {"same": p}]
+        one, other = copy.deepcopy(both)
+        assert one is other["same"] and type(one) is m.nn.Parameter and one.requires_grad and one.grad is None
+        assert f"{p}" == "Parameter containing:\ntensor(2., requires_grad=True)"
+
+
+def test_what_a_class_does_around_its_state_is_its_own_affair(torch):
+    def told(m):
+        class Wrapped(m.nn.Linear):
+            def state_dict(self, **options):
+                return {**super().state_dict(**options), "version": m.ones(1)}
+
+            def load_state_dict(self, state, strict=True):
+                return super().load_state_dict({k: v for k, v in state.items() if k != "version"}, strict)
+
+        layer = Wrapped(1, 1)
+        return str(layer.load_state_dict(layer.state_dict()))
+
+    assert told(tg) == told(torch)
+
+
+def test_one_element_is_loaded_into_a_number(torch):
+    for m in (tg, torch):
+        module = m.nn.Module()
+        module.register_buffer("count", m.zeros(()))
+        module.load_state_dict({"count": m.ones(1)})
+        assert module.count.item() == 1.0 and module.count.shape == ()
+        with pytest.raises(RuntimeError, match="size mismatch for count"):
+            module.load_state_dict({"count": m.ones(1, 1)})
+
+
+def lost(m):
+    class Net(m.nn.Module):
+        weight = None
+
+        def __init__(self):
+            super().__init__()
+            self.weight = m.nn.Parameter(m.ones(1))
+
+    Net()
+
+
+def early(m):
+    class Net(m.nn.Module):
+        def __init__(self):
+            self.register_buffer("mean", m.ones(1))
+
+    Net()
+
+
+@pytest.mark.parametrize(
+    "call",
+    [
+        lost,
+        early,
+        lambda m: m.nn.Sequential(m.nn.Tanh()).insert(5, m.nn.Tanh()),
+        lambda m: m.nn.ParameterList(m.ones(2, 2)),
+        lambda m: m.nn.ParameterList().extend(3),
+    ],
+)
+def test_mistakes_in_a_module_are_refused_as_in_pytorch(call, torch):
+    oracle.refuse(torch, call)
+
+
+def test_a_place_in_a_container_may_be_empty(torch):
+    def text(m):
+        layers = m.nn.ModuleList([None, m.nn.Tanh()])
+        return repr(m.nn.ModuleDict({"skip": None, "layers": layers, "chain": m.nn.Sequential(m.nn.Tanh(), None)}))
+
+    assert text(tg) == text(torch)

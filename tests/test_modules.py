@@ -264,7 +264,7 @@ def test_copies_and_pickles_are_independent_and_keep_ties():
         assert other.scale.tolist() == module.scale.tolist() and isinstance(other.scale, nn.Parameter)
         tg.nn.init.zeros_(other.scale)
         assert module.scale.tolist() == [1.0] * 3 and other.scale.requires_grad
-    assert copy.deepcopy(module).scale.grad.tolist() == [1.0] * 3
+    assert copy.deepcopy(module).scale.grad is None
     with pytest.raises(RuntimeError, match="graph leaves"):
         copy.deepcopy(module.scale * 2.0)
 
@@ -347,3 +347,23 @@ def test_unflatten_checks_its_sizes():
         nn.Unflatten(1, (2, 2))(tg.zeros(1, 6))
     with pytest.raises(TypeError, match="tuple of ints"):
         nn.Unflatten(1, "ab")
+
+
+def test_backward_hooks_and_outputs_that_nothing_depends_on(torch):
+    """No gradient is None, and not zeros; where the outputs are in a dict there are no hooks, and a warning."""
+    for m in (tg, torch):
+
+        class Two(m.nn.Module):
+            def forward(self, x, named=False):
+                return {"out": x * 2} if named else (x * 2, x * 3)
+
+        module, seen = Two(), []
+        module.register_full_backward_hook(lambda module, inputs, outputs, seen=seen: seen.append((inputs, outputs)))
+        x = m.ones(2, requires_grad=True)
+        module(x)[0].sum().backward()
+        ((inputs,), (first, second)) = seen.pop()
+        assert inputs.tolist() == [2.0, 2.0] and first.tolist() == [1.0, 1.0] and second is None
+        with pytest.warns(UserWarning, match="module output should be a Tensor or a tuple of Tensors"):
+            out = module(x, named=True)["out"]
+        out.sum().backward()
+        assert not seen and x.grad.tolist() == [4.0, 4.0]

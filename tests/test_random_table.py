@@ -32,6 +32,7 @@ EXACT = {
     "rand out": lambda m: m.rand(3, out=m.empty(3)),
     "randn": lambda m: (m.randn(3), m.randn(2), m.randn(4, dtype=m.float64)),
     "randint": lambda m: (m.randint(10, (3,)), m.randint(5, 10, (2, 2)), m.randint(high=3, size=(4,))),
+    "randint high, size=": lambda m: m.randint(3, size=(6,), dtype=m.int64),
     "randint named": lambda m: m.randint(low=-3, high=2**40, size=(5,), dtype=m.int64),
     "randint dtypes": lambda m: [m.randint(0, 2, (4,), dtype=d) for d in (m.float32, m.uint8, m.bool, m.int32)],
     "randint generator": lambda m: m.randint(7, (5,), generator=m.Generator().manual_seed(1)),

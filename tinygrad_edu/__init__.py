@@ -30,6 +30,7 @@ LATER = {
     **dict.fromkeys(("conv1d", "conv2d", "conv_transpose1d", "conv_transpose2d"), "ops.convolution"),
     "load": "serialization",
     "save": "serialization",
+    **dict.fromkeys(("accelerator", "xpu"), "backends"),
 }  # loaded when asked for, by their module
 ROOMS = ("autograd", "backends", "cuda", "linalg", "nn", "optim", "random", "special", "testing", "utils", "version")
 

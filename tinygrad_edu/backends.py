@@ -41,6 +41,21 @@ class Backend:
         return None
 
 
+class Accelerator(Backend):
+    """`torch.accelerator`, whichever a machine has: none."""
+
+    def current_accelerator(self, check_available: bool = False) -> None:
+        """None: there is none."""
+        return None
+
+    def device_count(self) -> int:
+        """0"""
+        return 0
+
+
+accelerator = xpu = Accelerator()
+
+
 cudnn = Backend(enabled=True, benchmark=False, deterministic=False, allow_tf32=True)
 cuda = Backend(matmul=Backend(allow_tf32=False))
 mps, mkl, mkldnn, openmp = Backend(), Backend(), Backend(enabled=True), Backend(available=True)

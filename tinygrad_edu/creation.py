@@ -14,14 +14,14 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Callable
-from functools import wraps
+from functools import reduce, wraps
 from math import prod
 from typing import Any, TypeVar
 
 import numpy as np
 
 from . import dtypes
-from .dtypes import BY_NUMPY, Kind, as_device, as_dtype, bool_, int64, kind_of
+from .dtypes import BY_NUMPY, INTEGER, Kind, as_device, as_dtype, bool_, fitting, int64, kind_of, promote
 from .hints import hinted
 from .ops.conversion import OLD_NAMES, from_array, strided
 from .ops.in_place import fill_kernel, store
@@ -85,16 +85,22 @@ def tensor(
         array = np.array(data, order="C")
     else:
         check_nesting(data)
-        array = np.array(tensors_to_numbers(data), order="C")
-        first = data
-        while isinstance(first, list | tuple) and first:
-            first = first[0]
-        if array.dtype.kind in "bif" and dtype is None and isinstance(first, Tensor | np.ndarray | np.generic):
-            dtype = first.dtype if isinstance(first, Tensor) else BY_NUMPY.get(first.dtype)
+        kinds: set[Any] = set()
+        array = np.array(tensors_to_numbers(data, kinds), order="C")
+        if dtype is None and kinds - PLAIN.keys() and None not in kinds:  # with numbers that have a dtype among them
+            dtype = reduce(promote, (PLAIN.get(kind, kind) or dtypes.default_float for kind in kinds))
+        if dtype is not None and as_dtype(dtype).category == INTEGER and array.dtype.kind in "if":
+            for number in array.ravel().tolist():
+                fitting(as_dtype(dtype), number)
         if array.dtype == np.float64 or array.size == 0:
             array = array.astype(as_dtype(dtype).numpy)
     if array.dtype not in BY_NUMPY:
-        if array.dtype.kind in "OUSV":
+        if array.dtype.kind == "O":
+            wrong = next((type(x).__name__ for x in array.ravel() if not isinstance(x, int | float)), None)
+            if wrong is None:
+                raise ValueError("Overflow when unpacking long long: an int is too large for int64")
+            raise RuntimeError(f"Could not infer dtype of {wrong}: tensor() takes numbers and lists of them")
+        if array.dtype.kind in "USV":
             raise TypeError(f"tensor(): the data must be numbers, got {type(data).__name__} with {array.dtype}")
         raise TypeError(f"tensor(): dtype {array.dtype} is not supported; the dtypes are {', '.join(dtypes.BY_NAME)}")
     wanted = BY_NUMPY[array.dtype] if dtype is None else as_dtype(dtype)
@@ -155,7 +161,7 @@ def frombuffer(buffer: Any, *, dtype: Any, count: int = -1, offset: int = 0, req
 
 def check_nesting(data: Any) -> None:
     """ValueError where the lists inside lists differ in length, naming the place."""
-    if isinstance(data, str | bytes | dict | set):
+    if isinstance(data, str | bytes):
         raise TypeError(f"tensor(): the data must be a number or (nested) lists of numbers, not {type(data).__name__}")
     if not isinstance(data, list | tuple) or not data:
         return
@@ -163,7 +169,7 @@ def check_nesting(data: Any) -> None:
     if any(nested):
         for i, x in enumerate(data):
             if not nested[i]:
-                if isinstance(x, Tensor) and x.shape:
+                if isinstance(x, Tensor | np.ndarray) and x.shape:
                     continue
                 raise TypeError(f"tensor(): element {i} is a {type(x).__name__}, but its neighbours are lists")
             if len(x) != len(data[nested.index(True)]):
@@ -174,12 +180,25 @@ def check_nesting(data: Any) -> None:
             check_nesting(x)
 
 
-def tensors_to_numbers(data: Any) -> Any:
-    """Nested lists with every tensor in them replaced by its numbers."""
+PLAIN = {bool: bool_, int: int64, float: None}  # Python's numbers; a float is of the default dtype
+
+
+def tensors_to_numbers(data: Any, kinds: set[Any]) -> Any:
+    """Nested lists with every tensor in them, each of one element, replaced by its number.
+
+    `kinds` collects of what dtypes the elements are, or, of those that have none, of what types.
+    """
     if isinstance(data, Tensor):
-        return data.tolist()
+        if data.numel() != 1:
+            raise ValueError("only one element tensors can be converted to Python scalars; stack() joins others")
+        kinds.add(data.dtype)
+        return data.item()
     if isinstance(data, list | tuple):
-        return [tensors_to_numbers(x) for x in data]
+        return [tensors_to_numbers(x, kinds) for x in data]
+    if isinstance(data, np.ndarray | np.generic):
+        kinds.add(BY_NUMPY.get(data.dtype))
+    elif type(data) in PLAIN:
+        kinds.add(type(data))
     return data
 
 
@@ -234,7 +253,8 @@ def full(size: Any, fill_value: Any, *, dtype: Any = None, device: Any = None, r
             raise TypeError("full(): argument 'fill_value' (position 2) must be Number, not Tensor: use .item()")
         fill_value = fill_value.item()
     if dtype is None:
-        dtype = {bool: bool_, int: int64}.get(type(fill_value))
+        found = dtypes.NUMBERS.get(type(fill_value))
+        dtype = None if found is None or found.is_floating_point else found
     return finish(empty(size, dtype=dtype, device=device).fill_(fill_value), requires_grad)
 
 

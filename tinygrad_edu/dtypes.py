@@ -17,7 +17,9 @@ Source: PyTorch documentation, Tensor Attributes, "torch.dtype: type promotion".
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterable
+from functools import cache
 from typing import Any
 
 import numpy as np
@@ -152,6 +154,12 @@ class device:
     def __hash__(self) -> int:
         return hash((self.type, self.index))
 
+    def __enter__(self) -> device:
+        """`with torch.device('cpu'):` says where new tensors are made, and there is one place only."""
+        return self
+
+    def __exit__(self, *error: object) -> None: ...
+
     def __str__(self) -> str:
         return self.type if self.index is None else f"{self.type}:{self.index}"
 
@@ -223,7 +231,8 @@ def promote(x: dtype, y: dtype) -> dtype:
     return x if x.width > y.width else y
 
 
-NUMBERS = {bool: bool_, int: int64, float: float32}
+NUMBERS: dict[type, dtype] = {bool: bool_, int: int64, float: float32}  # and NumPy's, which count as Python's
+NUMBERS |= {d.numpy.type: {BOOL: bool_, INTEGER: int64}.get(d.category, float32) for d in BY_NAME.values()}
 
 
 def result_dtype(operands: Iterable[Any]) -> dtype:
@@ -312,3 +321,25 @@ class iinfo(_Limits):
     """
 
     names, category = ("min", "max"), INTEGER
+
+
+@cache
+def limits(d: dtype) -> tuple:
+    """The least and the greatest number that a dtype can be given. An unsigned one takes negative numbers and wraps."""
+    if d.category == FLOAT:
+        most = float(np.finfo(d.numpy).max)
+        return -most, most
+    found = np.iinfo(d.numpy)
+    return (int(found.min) if d.is_signed else -int(found.max)), int(found.max)
+
+
+def fitting(d: dtype, number: Any) -> Any:
+    """A number as the elements of a dtype have it. RuntimeError where it cannot be one: 300 or nan in a uint8."""
+    if d.category == BOOL:
+        return bool(number)
+    low, high = limits(d)
+    if low <= number <= high:
+        return float(number) if d.category == FLOAT else int(number) if d.is_signed else int(number) % (high + 1)
+    if d.category == FLOAT and (number != number or number in (math.inf, -math.inf)):
+        return float(number)
+    raise RuntimeError(f"value cannot be converted to type {d.name} without overflow: {number}")

@@ -25,6 +25,7 @@ from typing import TYPE_CHECKING
 from .creation import tensor as _tensor
 from .dtypes import NUMBERS as _NUMBERS
 from .dtypes import float64 as _float64
+from .hints import not_a_tensor as _not_a_tensor
 from .ops.elementary import ALIASES as _ALIASES
 from .ops.elementary import rounded_division as _division
 from .ops.in_place import store as _store
@@ -55,7 +56,7 @@ _NUMBER_FIRST: dict[str, Callable[..., Any]] = {
 _NUMBERS_ONLY = ("add", "sub", "mul", "div", "floor_divide")  # and those that take two of them: a 0-d tensor
 _WITHOUT_OUT = set(
     "relu isnan isinf isfinite isclose masked_fill reshape flatten permute transpose t squeeze unsqueeze clone detach "
-    "numel index_put index_fill narrow select unbind split chunk movedim swapaxes broadcast_to unflatten ravel tile "
+    "numel index_put index_fill narrow select unbind chunk movedim swapaxes broadcast_to unflatten ravel tile "
     "flip roll unique bincount equal allclose is_floating_point is_complex is_nonzero is_same_size is_signed".split()
 )
 
@@ -79,10 +80,7 @@ def _function(name: str) -> Callable[..., Any]:
             elif number and name in _NUMBERS_ONLY and type(other) in _NUMBERS:
                 result = method(_tensor(input), *args, **kwargs)
             else:
-                raise TypeError(
-                    f"{name}(): argument 'input' (position 1) must be Tensor, not {type(input).__name__}; "
-                    "make one with tensor(...)"
-                )
+                raise _not_a_tensor(name, "input", 1, input)
         return result if out is None else _stored(out, result)
 
     call.__name__ = call.__qualname__ = name
@@ -126,6 +124,7 @@ outer, ger, inner, kron, cross = map(_function, ("outer", "ger", "inner", "kron"
 addmm, addmv, addr, addbmm, baddbmm = map(_function, ("addmm", "addmv", "addr", "addbmm", "baddbmm"))
 diag, diagonal, diag_embed, diagflat, trace = map(_function, ("diag", "diagonal", "diag_embed", "diagflat", "trace"))
 inverse, det, logdet, slogdet, cholesky = map(_function, ("inverse", "det", "logdet", "slogdet", "cholesky"))
+cholesky_solve = _function("cholesky_solve")
 matrix_power, qr, svd, pinverse = map(_function, ("matrix_power", "qr", "svd", "pinverse"))
 reshape, flatten, permute, transpose, t = map(_function, ("reshape", "flatten", "permute", "transpose", "t"))
 squeeze, unsqueeze, clone, detach, numel = map(_function, ("squeeze", "unsqueeze", "clone", "detach", "numel"))
@@ -133,7 +132,7 @@ gather, scatter, scatter_add = map(_function, ("gather", "scatter", "scatter_add
 take, take_along_dim, index_put = map(_function, ("take", "take_along_dim", "index_put"))
 index_select, index_add, index_copy = map(_function, ("index_select", "index_add", "index_copy"))
 index_fill, masked_select, nonzero = map(_function, ("index_fill", "masked_select", "nonzero"))
-narrow, select, unbind, split, chunk = map(_function, ("narrow", "select", "unbind", "split", "chunk"))
+narrow, select, unbind, chunk = map(_function, ("narrow", "select", "unbind", "chunk"))
 movedim, swapaxes, broadcast_to = map(_function, ("movedim", "swapaxes", "broadcast_to"))
 unflatten, ravel, tile, flip, roll = map(_function, ("unflatten", "ravel", "tile", "flip", "roll"))
 moveaxis, swapdims, tensor_split, hsplit = map(_function, ("moveaxis", "swapdims", "tensor_split", "hsplit"))
@@ -165,6 +164,11 @@ deg2rad_
 erf_ erfc_ exp_ exp2_ expm1_ fill_ fix_ floor_ frac_ index_put_ ldexp_ log_ log10_ log1p_ log2_ logit_ nan_to_num_ neg_
 negative_ rad2deg_ reciprocal_ round_ rsqrt_ sigmoid_ sin_ sinc_ sinh_ sqrt_ square_ tan_ tanh_ trunc_ xlogy_ zero_"""
 globals().update({name: _function(name) for name in _IN_PLACE.split()})
+
+
+def split(tensor: Any, split_size_or_sections: Any, dim: int = 0) -> Any:
+    """Views of parts along an axis: of a size, or of the sizes in a list. As a method, its keyword is split_size."""
+    return Tensor.split(tensor, split_size_or_sections, dim)
 
 
 def rsub(input: Any, other: Any, *, alpha: Any = 1) -> Any:

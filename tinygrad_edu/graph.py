@@ -300,8 +300,7 @@ class inference_mode(Block):
 
     def __enter__(self) -> None:
         self.before.append((mode.grad, mode.inference))
-        if self.wanted:
-            mode.grad, mode.inference = False, True
+        mode.grad, mode.inference = not self.wanted, self.wanted
 
     def __call__(self, function: Callable) -> Callable:
         return within(lambda: inference_mode(self.wanted), function)

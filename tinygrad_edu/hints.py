@@ -42,7 +42,7 @@ vmap func functorch jacrev jacfwd hessian grad_and_value | transforms of functio
 rename* refine_names align_* names has_names unflatten_names | named dimensions | number the dimensions
 nested* jagged masked MaskedTensor | nested and masked tensors | pad, and use a mask
 pack_padded_sequence pad_packed_sequence PackedSequence pack_sequence | packed sequences | pad, and mask the loss
-mps xpu mtia xla hpu ipu vulkan is_x?? Stream Event accelerator | other devices | device='cpu'
+mps mtia xla hpu ipu vulkan is_x?? Stream Event | other devices | device='cpu'
 pin_memory record_stream | other devices | device='cpu'
 profiler monitor overrides library classes tensorboard | PyTorch's tools | time.perf_counter
 CTCLoss ctc_loss AdaptiveLogSoftmax* | rare losses | cross_entropy
@@ -53,7 +53,7 @@ H mH adjoint is_neg resolve_neg | conjugate transposes | mT, all numbers are rea
 as_strided* *_strided resize* *storage *Storage set_ | memory under several shapes | view, reshape, contiguous
 lu lu_* ldl_* eig eigvals geqrf orgqr ormqr householder* | rare factorisations | numpy.linalg on x.detach().numpy()
 matrix_exp lobpcg *_lowrank *triangular_solve symeig *_ex | rare factorisations | scipy.linalg on x.detach().numpy()
-cholesky_inverse cholesky_solve tensorinv tensorsolve vander | rare factorisations | linalg.solve, linalg.inv
+cholesky_inverse tensorinv tensorsolve vander | rare factorisations | linalg.solve, linalg.inv
 gcd* lcm* frexp nextafter* igamma* nonzero_static | rare functions | numpy on x.detach().numpy()
 histogram* pdist gradient unravel_index hash_tensor | rare functions | numpy on x.detach().numpy(); histc, cdist
 index_reduce* segment_reduce embedding_bag EmbeddingBag | rare reductions | scatter_reduce; embedding(x).sum(1)
@@ -100,6 +100,16 @@ def refused(module: str, name: str, known: Iterable[str]) -> AttributeError:
         module_form = f"'{name}'" in hint.lower()
         hint = f"{hint[:-1]}, or nn.functional.{name}?" if module_form else f"; it is nn.functional.{name}"
     return AttributeError(f"module '{module}' has no attribute '{name}'{hint}")
+
+
+def not_a_tensor(function: str, argument: str, position: int, given: object) -> TypeError:
+    """The error for an argument that should have been a tensor.
+
+    >>> not_a_tensor("exp", "input", 1, 1.0)
+    TypeError("exp(): argument 'input' (position 1) must be Tensor, not float; make one with tensor(...)")
+    """
+    where = f"{function}(): argument '{argument}' (position {position})"
+    return TypeError(f"{where} must be Tensor, not {type(given).__name__}; make one with tensor(...)")
 
 
 def refusing(module: str, known: Iterable[str]) -> Callable[[str], None]:

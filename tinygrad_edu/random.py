@@ -32,7 +32,7 @@ def manual_seed(seed: int) -> Generator:
     >>> tg.rand(2)
     tensor([0.4963, 0.7682])
     """
-    default_generator.manual_seed(seed)
+    default_generator.manual_seed(int(seed))
     return default_generator
 
 
@@ -100,6 +100,7 @@ def randn(
 @factory
 def randint(
     *given: Any,
+    size: Any = None,
     generator: Any = None,
     dtype: Any = None,
     device: Any = None,
@@ -108,7 +109,7 @@ def randint(
 ) -> Tensor:
     """Integers from low (0) up to, not including, high: randint(high, size) or randint(low, high, size)."""
     sized = isinstance(given[-1], tuple | list) if given else False
-    given, size = (given[:-1], given[-1]) if sized else (given, named.pop("size", None))
+    given, size = (given[:-1], given[-1]) if sized else (given, size)
     names = ("high",) if len(given) == 1 and "high" not in named else ("low", "high")
     bounds = {"low": 0, **dict(zip(names, given, strict=False)), **named}
     if len(given) > 2 or bounds.keys() != {"low", "high"} or not isinstance(size, tuple | list):

@@ -153,7 +153,8 @@ def load(
 ) -> Any:
     """What was saved, as it was; of a safetensors file from elsewhere, the dict of its tensors.
 
-    `f` is a path, or a file that is open for reading bytes; `map_location` a device, or None. `weights_only` is
+    `f` is a path, or a file that is open for reading bytes; `map_location` a device, or None; a function
+    (lambda storage, location: storage) or a dict changes nothing, since there is the CPU only. `weights_only` is
     accepted: there is never anything else. RuntimeError for a file that is damaged, cut short, or a
     pickle; nothing in it is run.
 
@@ -164,9 +165,9 @@ def load(
     """
     if mmap:
         raise ValueError("load: mmap=True is not supported: the file is read as a whole")
-    if callable(map_location) or isinstance(map_location, dict):
-        raise TypeError("load: map_location must be a device such as 'cpu', or None")
-    device = as_device(map_location)
+    if isinstance(map_location, dict):  # {'cuda:0': 'cpu'}: what is in a file was on the CPU
+        map_location = map_location.get("cpu")
+    device = as_device(None if callable(map_location) else map_location)
     data = f.read() if hasattr(f, "read") else Path(f).read_bytes()
     if not isinstance(data, bytes | bytearray):
         raise TypeError(f"load: the file gives {type(data).__name__}: open it with mode 'rb'")

@@ -20,6 +20,7 @@ learning library, NeurIPS 2019.
 from __future__ import annotations
 
 import sys
+import warnings
 from math import prod
 from typing import Any
 
@@ -209,7 +210,15 @@ class Tensor(
     @property
     def grad(self) -> Tensor | None:
         """The gradient, after a backward pass: of leaves, and of tensors that asked for it by retain_grad()."""
-        return None if self.node is None else kept_gradient(self.node)
+        if self.node is None:
+            return None
+        if not (self.node.leaf or self.node.watched):
+            warnings.warn(
+                "The .grad attribute of a Tensor that is not a leaf Tensor is being accessed: backward() fills it only "
+                "for leaves, and where retain_grad() was called before",
+                stacklevel=2,
+            )
+        return kept_gradient(self.node)
 
     @grad.setter
     def grad(self, value: Tensor | None) -> None:

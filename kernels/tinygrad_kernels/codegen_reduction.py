@@ -60,19 +60,19 @@ ROWS = (
 @jit
 def rows(result, width, divisor, {arguments}):
     for row in range(result.size):
-        high, low, end = {wide}({identity}), {wide}(0), (row + 1) * width
+        total, rest, end = {wide}({identity}), {wide}(0), (row + 1) * width
         for lo in range(row * width, end, {block}):
             hi = min(lo + {block}, end)
-            high, low = add(high, low, block_total({cut}))
-        result[row] = finish(high, low, divisor)
+            total, rest = add(total, rest, block_total({cut}))
+        result[row] = finish(total, rest, divisor)
 
 """
     + EVERY_BLOCK
     + """    for row in prange(result.size):
-        high, low = {wide}({identity}), {wide}(0)
+        total, rest = {wide}({identity}), {wide}(0)
         for k in range(row * blocks, (row + 1) * blocks):
-            high, low = add(high, low, totals[k])
-        result[row] = finish(high, low, divisor)
+            total, rest = add(total, rest, totals[k])
+        result[row] = finish(total, rest, divisor)
 """
 )
 

@@ -141,13 +141,19 @@ class FunctionCtx(Node):
                 f"function {self.name()} returned an incorrect number of gradients (expected {len(self.arguments)}, "
                 f"got {len(given)}): one per argument of forward, None where there is none"
             )
+        for k, (c, place) in enumerate(zip(given, self.arguments, strict=True)):
+            if place is None and c is not None:
+                raise RuntimeError(
+                    f"function {self.name()} returned a gradient different than None at position {k + 1}, but the "
+                    "corresponding forward input was not a Variable"
+                )
         return tuple(
             self._checked(c, k) if parent is not None else None
             for k, (c, parent) in enumerate(zip(given, self.parents, strict=True))
         )
 
     def _cotangent(self, g: Tensor | None, k: int) -> Tensor | None:
-        if g is not None or not self.materialize_grads:
+        if g is not None or not self.materialize_grads or self.outputs[k] is None:
             return g
         from ..creation import zeros
 
@@ -158,7 +164,7 @@ class FunctionCtx(Node):
         if g is None:
             return None
         if not isinstance(g, Tensor):
-            raise TypeError(f"expected Variable or None (got {type(g).__name__}) at index {k} from {self.name()}")
+            raise RuntimeError(f"expected Variable or None (got {type(g).__name__}) at index {k} from {self.name()}")
         shape, kind = self.arguments[k]  # type: ignore[misc]
         if g.shape != shape:
             lead = len(g.shape) - len(shape)
@@ -224,8 +230,8 @@ class Function:
         )
 
     @classmethod
-    def apply(cls, *arguments: Any) -> Any:
-        """forward(*arguments), with one node in the graph if any tensor among them needs a gradient."""
+    def apply(cls, *arguments: Any, **named: Any) -> Any:
+        """forward(*arguments, **named), with one node in the graph if any tensor among them needs a gradient."""
         for method in ("forward", "backward"):
             found = getattr_static(cls, method, None)
             if found is None:
@@ -237,9 +243,9 @@ class Function:
         recorded = mode.grad and any(ctx.needs_input_grad)
         with no_grad():
             if cls.setup_context is None:
-                found = cls.forward(ctx, *arguments)
+                found = cls.forward(ctx, *arguments, **named)
             else:
-                found = cls.forward(*arguments)
+                found = cls.forward(*arguments, **named)
                 cls.setup_context(ctx, arguments, found)
         outputs = list(found) if isinstance(found, tuple) else [found]
         for k, y in enumerate(outputs):  # an argument handed through is a result of its own
@@ -255,6 +261,14 @@ def record(ctx: FunctionCtx, tensors: list, outputs: list) -> None:
     ctx.parents = tuple(None if x is None else x.node for x in tensors)
     ctx.arguments = [None if x is None else (x.shape, x.kind) for x in tensors]
     ctx.outputs = [(y.shape, y.kind) if isinstance(y, Tensor) else None for y in outputs]  # type: ignore[misc]
+    for d in ctx.dirty:
+        if not any(d is y for y in outputs):
+            raise RuntimeError(
+                "Some elements marked as dirty during the forward method were not returned as output. The inputs that "
+                "are modified inplace must all be outputs of the Function."
+            )
+        if d.node is not None and d.node.leaf:
+            raise RuntimeError("a leaf Variable that requires grad has been used in an in-place operation.")
     constant = [
         not isinstance(y, Tensor) or not y.is_floating_point() or any(y is c for c in ctx.constant) for y in outputs
     ]

@@ -140,8 +140,11 @@ class MultiheadAttention(Module):
             weights = weights.mean(1) if average_attn_weights else weights
         else:
             out = F.scaled_dot_product_attention(q, k, v, mask, dropped, causal)
-        out = out.transpose(1, 2) if first else out.permute(2, 0, 1, 3)
+        # In training the result is laid out as PyTorch's is: a dropout that follows draws in the order of memory.
+        turned = first and batched and self.training
+        out = out.transpose(1, 2) if first and not turned else out.permute(2, 0, 1, 3)
         out = self.out_proj(out.reshape(*out.shape[:2], self.embed_dim))
+        out = out.transpose(0, 1) if turned else out
         if not batched:
             return out.squeeze(0), None if weights is None else weights.squeeze(0)
         return out, weights

@@ -30,7 +30,7 @@ class Container(Module):
         return self.__dict__[self._place]
 
     def _accept(self, member: Any) -> Any:
-        if not isinstance(member, Module):
+        if not isinstance(member, Module | None):
             raise TypeError(f"{type(member).__name__} is not a Module subclass: nn.{type(self).__name__} is for layers")
         return member
 
@@ -80,12 +80,18 @@ class Listed(Container):
         return self
 
     def extend(self, members: Iterable[Any]) -> Any:
+        if isinstance(members, Tensor) or not isinstance(members, Iterable):
+            raise TypeError(
+                f"{type(self).__name__}.extend should be called with an iterable, but got {type(members).__name__}"
+            )
         for member in members:
             self.append(member)
         return self
 
     def insert(self, index: int, member: Any) -> None:
         members = list(self)
+        if isinstance(self, Sequential) and not -len(members) <= index <= len(members):
+            raise IndexError(f"Index out of range: {index}")
         members.insert(index, self._accept(member))
         self._set_members(members)
 
@@ -110,7 +116,7 @@ class Sequential(Listed):
         super().__init__()
         named = len(modules) == 1 and isinstance(modules[0], Mapping)
         for name, module in modules[0].items() if named else enumerate(modules):
-            if not isinstance(module, Module):
+            if not isinstance(module, Module | None):
                 raise TypeError(
                     f"{type(module).__name__} is not a Module subclass: Sequential(Linear(...), Tanh(), ...)"
                 )
@@ -118,14 +124,6 @@ class Sequential(Listed):
 
     def _like(self, members: dict[str, Any]) -> Sequential:
         return Sequential(members)
-
-    def __delitem__(self, index: Any) -> None:
-        named = list(self._modules)
-        plain = named == [str(k) for k in range(len(named))]
-        for name in named[index] if isinstance(index, slice) else [self._name_at(index)]:
-            del self._modules[name]
-        if plain:
-            self._set_members(list(self))
 
     def __add__(self, other: Sequential) -> Sequential:
         if not isinstance(other, Sequential):
@@ -219,7 +217,7 @@ class Keyed(Container):
         return self._members()[key]
 
     def __setitem__(self, key: str, member: Any) -> None:
-        self._check_name(key, "module")
+        self._check_name(key, "module", "_modules" if self._members() is self._modules else "_parameters")
         self._members()[key] = self._accept(member)
 
     def __delitem__(self, key: str) -> None:

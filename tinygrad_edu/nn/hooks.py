@@ -35,6 +35,7 @@ class Passage(Function):
     @staticmethod
     def forward(ctx: Any, meet: Callable[[Gradients], Gradients], *tensors: Tensor) -> Any:
         ctx.meet = meet
+        ctx.set_materialize_grads(False)
         return tuple(x.detach() for x in tensors)
 
     @staticmethod
@@ -157,11 +158,18 @@ class Crossing:
     def __init__(self, module: Any, before: list[Callable], after: list[Callable], args: tuple) -> None:
         self.module, self.before, self.after = module, before, after
         self.inputs = len(args)
-        self.grad_output: Gradients = ()
+        self.grad_output: Gradients | None = None  # not there yet
         self.args, self.meets_inputs = watched(args, self.at_inputs)
 
     def leave(self, out: Any) -> Any:
         whole = out if isinstance(out, tuple) else (out,)
+        if not isinstance(out, Tensor | tuple):
+            warnings.warn(
+                "For backward hooks to be called, module output should be a Tensor or a tuple of Tensors but received "
+                f"{type(out)}",
+                stacklevel=4,
+            )
+            return out
         found, _ = watched(whole, self.at_outputs)
         return found if isinstance(out, tuple) else found[0]
 
@@ -174,7 +182,7 @@ class Crossing:
         return gradients
 
     def at_inputs(self, gradients: Gradients) -> Gradients:
-        for hook in self.after:
+        for hook in self.after if self.grad_output is not None else ():
             gradients = replaced(hook(self.module, gradients, self.grad_output), gradients)
         return gradients
 

@@ -24,6 +24,7 @@ Source: R. Collobert, K. Kavukcuoglu, C. Farabet, Torch7: a Matlab-like environm
 from __future__ import annotations
 
 import warnings
+from collections import OrderedDict
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any
 
@@ -64,6 +65,8 @@ class Module(HookedModule):
                 raise AttributeError(f"cannot assign {kind} before Module.__init__() call: add super().__init__()")
             object.__setattr__(self, name, value)
         elif isinstance(value, Parameter):
+            if hasattr(type(self), name):  # which would be found in place of the parameter
+                raise KeyError(f"attribute '{name}' already exists: as an attribute of {type(self).__name__}")
             self._put("_parameters", name, value)
         elif isinstance(value, Module):
             self._put("_modules", name, value)
@@ -111,17 +114,20 @@ class Module(HookedModule):
                 return
         object.__delattr__(self, name)
 
-    def _check_name(self, name: str, what: str) -> None:
+    def _check_name(self, name: str, what: str, place: str) -> None:
+        if place not in self.__dict__:
+            raise AttributeError(f"cannot assign {what} before Module.__init__() call: add super().__init__()")
         if not isinstance(name, str):
             raise TypeError(f"{what} name should be a string. Got {type(name).__name__}")
         if not name or "." in name:
             raise KeyError(f"{what} name can't " + ('contain "."' if name else 'be empty string ""'))
-        if hasattr(self, name) and not any(name in self.__dict__[place] for place in PLACES):
+        own = (vars(self), *(vars(self)[p] for p in PLACES))  # hasattr would look for names that are like it
+        if name not in vars(self)[place] and (hasattr(type(self), name) or any(name in names for names in own)):
             raise KeyError(f"attribute '{name}' already exists")
 
     def register_parameter(self, name: str, param: Parameter | None) -> None:
         """The same as assigning it; with None the name is known, and there is no such parameter."""
-        self._check_name(name, "parameter")
+        self._check_name(name, "parameter", "_parameters")
         if param is not None and not isinstance(param, Parameter):
             raise TypeError(f"cannot assign '{type(param).__name__}' object to parameter '{name}' (nn.Parameter or "
                             "None required)")  # fmt: skip
@@ -129,7 +135,7 @@ class Module(HookedModule):
 
     def register_buffer(self, name: str, tensor: Tensor | None, persistent: bool = True) -> None:
         """A tensor that belongs to the module, is moved and (if `persistent`) saved with it, and not trained."""
-        self._check_name(name, "buffer")
+        self._check_name(name, "buffer", "_buffers")
         if tensor is not None and not isinstance(tensor, Tensor):
             raise TypeError(
                 f"cannot assign '{type(tensor).__name__}' object to buffer '{name}' (Tensor or None required)"
@@ -140,7 +146,7 @@ class Module(HookedModule):
 
     def add_module(self, name: str, module: Module | None) -> None:
         """The same as assigning it, for names that are not Python's, such as '0'."""
-        self._check_name(name, "module")
+        self._check_name(name, "module", "_modules")
         if module is not None and not isinstance(module, Module):
             raise TypeError(f"{type(module).__name__} is not a Module subclass")
         self._put("_modules", name, module)
@@ -307,7 +313,7 @@ class Module(HookedModule):
         self, *, destination: dict[str, Tensor] | None = None, prefix: str = "", keep_vars: bool = False
     ) -> dict[str, Tensor]:
         """Parameters and persistent buffers by name: the module's memory, not a copy; detached, unless `keep_vars`."""
-        found = {} if destination is None else destination
+        found = OrderedDict() if destination is None else destination
         for key, x in (*self._parameters.items(), *self._buffers.items()):
             if x is not None and key not in self._transient:
                 found[prefix + key] = x if keep_vars else x.detach()
@@ -324,9 +330,15 @@ class Module(HookedModule):
         With `assign` the given tensors take the places of the old ones, dtype and all; make optimizers after that.
         RuntimeError for a tensor of another shape, and, if `strict`, for names that are missing or unknown.
         """
-        found = load(type(self).__name__, self.state_dict(), state_dict, strict, copy=not assign)
+        own = {
+            join(path, key): x
+            for path, module in self.named_modules(remove_duplicate=False)
+            for key, x in (*module._parameters.items(), *module._buffers.items())
+            if x is not None and key not in module._transient
+        }
+        found = load(type(self).__name__, own, state_dict, strict, copy=not assign)
         if assign:
-            for key, x in self.state_dict(keep_vars=True).items():
+            for key, x in own.items():
                 if key in state_dict:
                     path, _, name = key.rpartition(".")
                     new = state_dict[key].detach()
@@ -346,7 +358,10 @@ class Module(HookedModule):
     def __repr__(self) -> str:
         extra = self.extra_repr()
         below = [f"({key}): {indented(repr(child))}" for key, child in self._modules.items()]
-        return f"{type(self).__name__}({laid_out(extra, below)})"
+        return f"{self._get_name()}({laid_out(extra, below)})"
+
+    def _get_name(self) -> str:
+        return type(self).__name__
 
 
 def laid_out(extra: str, below: list[str]) -> str:

@@ -8,6 +8,8 @@ Source: PyTorch documentation, torch.nn.parameter.
 
 from __future__ import annotations
 
+from typing import Any
+
 from ..creation import empty
 from ..tensors import Tensor
 
@@ -41,6 +43,14 @@ class Parameter(Owned):
         if requires_grad:
             self.requires_grad_()
 
+    def __format__(self, spec: str) -> str:
+        return super().__format__(spec) if spec else repr(self)
+
+    def __deepcopy__(self, memo: dict[int, Any]) -> Parameter:
+        """A parameter with a copy of the elements and, unlike a tensor's copy, without the gradient."""
+        memo[id(self)] = copy = Parameter(self.detach().clone(), self.requires_grad)
+        return copy
+
     def __repr__(self) -> str:
         return f"Parameter containing:\n{super().__repr__()}"
 
@@ -53,7 +63,7 @@ class Buffer(Owned):
     >>> import tinygrad_edu as tg
     >>> module = tg.nn.Module()
     >>> module.mean = tg.nn.Buffer(tg.zeros(2))
-    >>> module.state_dict()
+    >>> dict(module.state_dict())
     {'mean': tensor([0., 0.])}
     """
 

@@ -46,7 +46,7 @@ def load(
         given = state_dict.get(key, x)
         if not isinstance(given, Tensor):
             wrong.append(f'"{key}": expected a Tensor, got {type(given).__name__}; make it one with tensor(...)')
-        elif given.shape != x.shape:
+        elif given.shape != (x.shape or given.shape[:1]):  # one element for a number: what old files hold
             wrong.append(
                 f"size mismatch for {key}: copying a param with shape {given.shape} from checkpoint, the shape in "
                 f"current model is {x.shape}."
@@ -56,7 +56,8 @@ def load(
     with no_grad():
         for key, x in own.items():
             if copy and key in state_dict:
-                x.copy_(state_dict[key])
+                given = state_dict[key]
+                x.copy_(given if given.shape == x.shape else given[0])
     return IncompatibleKeys(missing, unexpected)
 
 

@@ -26,6 +26,7 @@ from .. import random
 from ..creation import ones_like
 from ..dtypes import float64, uint8
 from ..graph import no_grad
+from ..hints import not_a_tensor
 from ..tensors import Tensor
 from .in_place import apply_in_place
 from .plan import OPERATIONS, apply
@@ -36,9 +37,7 @@ Activation = Callable[..., Tensor]
 def activate(name: str, inplace: bool, x: Tensor, *parameters: float) -> Tensor:
     """The operation of that name on x, in place or not. TypeError where x is no tensor."""
     if not isinstance(x, Tensor):
-        raise TypeError(
-            f"{name}(): argument 'input' (position 1) must be Tensor, not {type(x).__name__}; make one with tensor(...)"
-        )
+        raise not_a_tensor(name, "input", 1, x)
     return (apply_in_place if inplace else apply)(OPERATIONS[name], x, *parameters)
 
 

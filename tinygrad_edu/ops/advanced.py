@@ -14,8 +14,7 @@ the axes of their common shape, in place if they lie side by side, else at the f
 
 The result is a copy. Where an index repeats, the gradients of all its copies are added up.
 
-One deviation: PyTorch 2.13 still reads a list of lists as a tuple of indices, and warns that this will change. Here, as
-in NumPy, it is one index.
+A list of lists is read as a tuple of indices, as PyTorch 2.13 does it still: x[[[0, 1], [1, 0]]] is x[[0, 1], [1, 0]].
 
 Source: C. Harris et al., Array programming with NumPy, Nature 585, 2020; NumPy documentation, "Advanced indexing". How
 ints count, PyTorch's way: they are part of the basic index.
@@ -29,7 +28,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
-from ..dtypes import BOOL, int32, int64, kind_of, uint8
+from ..dtypes import BOOL, INTEGER, int32, int64, kind_of, uint8
 from .places import Places, modified, modify, numbers_of, places_in, scalar, take
 from .strides import Shape, Size, broadcast_shapes
 from .views import without_ellipsis
@@ -39,7 +38,7 @@ if TYPE_CHECKING:
 
 BASIC = frozenset({int, slice, type(None), type(Ellipsis)})
 ARRAYS = (bool, np.bool_, list, tuple, range)  # what is made a tensor
-PARTS = (slice, type(None), type(Ellipsis))  # with one of these in it, a list is a tuple
+PARTS = (slice, type(None), type(Ellipsis), list, tuple)  # with one of these in it, or a tensor, a list is a tuple
 
 
 class Part(NamedTuple):
@@ -60,7 +59,7 @@ def is_advanced(index: Any) -> bool:
 def _is_array(item: Any) -> bool:
     """Is it a mask, or numbers? A single int in a tensor or an array is an int."""
     if isinstance(item, Tensor):
-        return bool(item.shape) or item.kind.dtype.category == BOOL or item.kind.dtype is uint8
+        return bool(item.shape) or item.kind.dtype.category != INTEGER or item.kind.dtype is uint8
     if isinstance(item, np.ndarray):
         return bool(item.shape) or item.dtype == np.bool_
     return isinstance(item, ARRAYS)
@@ -69,7 +68,7 @@ def _is_array(item: Any) -> bool:
 def as_items(index: Any) -> list[Any]:
     """The index as a list with an item for each axis or group of axes; arrays are tensors."""
     several = isinstance(index, tuple) or (
-        isinstance(index, list) and any(isinstance(i, Tensor) or isinstance(i, PARTS) for i in index)
+        isinstance(index, list) and len(index) < 32 and any(isinstance(i, (Tensor, *PARTS)) for i in index)
     )
     return [as_index(item) if _is_array(item) else item for item in (index if several else (index,))]
 
@@ -184,17 +183,30 @@ def get(x: Tensor, index: Any) -> Tensor:
 
 
 def assign(x: Tensor, index: Any, value: Any) -> None:
-    """x[index] = value, a tensor (broadcast, converted) or a number."""
+    """x[index] = value, a tensor (broadcast, of x's dtype) or a number."""
     view, parts = split_index(x, index)
     places = find_places(view, parts)
     if not isinstance(value, Tensor):
         modify(view, places, scalar(x.kind, value), False, "index_put", "IndexPutBackward0")
         return
-    value = value.to_kind(x.kind)
+    value = of_kind(x, value, as_items(index))
     extra = len(value.shape) - len(places.result)
     if extra > 0 and all(n == 1 for n in value.shape[:extra]):
         value = value.reshape(value.shape[extra:])
     modify(view, places, repeated(value, places.result), False, "index_put", "IndexPutBackward0")
+
+
+def of_kind(x: Tensor, value: Tensor, items: list[Any]) -> Tensor:
+    """The value, which must have x's dtype; but one element for a mask is converted (it is a masked_fill)."""
+    if value.kind is x.kind:
+        return value
+    tensors = [i for i in items if isinstance(i, Tensor) and (i.shape or is_mask(i))]
+    if value.numel() != 1 or len(tensors) != 1 or not is_mask(tensors[0]):
+        raise RuntimeError(
+            f"Index put requires the source and destination dtypes match, got {x.kind.dtype.name} for the destination "
+            f"and {value.kind.dtype.name} for the source: convert it with .to({x.kind.dtype.name})"
+        )
+    return value.to_kind(x.kind)
 
 
 def repeated(value: Tensor, shape: Shape) -> Tensor:
@@ -239,14 +251,11 @@ class AdvancedMethods:
         for name, given in (("values", values), *(("indices", i) for i in indices)):
             if not isinstance(given, Tensor):
                 raise TypeError(f"index_put(): argument '{name}' must be Tensor, not {type(given).__name__}")
-        if values.kind is not self.kind:
-            raise RuntimeError(
-                f"Index put requires the source and destination dtypes match, got {self.kind.dtype.name} for the "
-                f"destination and {values.kind.dtype.name} for the source."
-            )
+        items = [as_index(i) for i in indices]
+        values = of_kind(self, values, items)
         parts: list[Part] = []
         axis = 0
-        for index in map(as_index, indices):
+        for index in items:
             if axis + axes_of(index) > len(self.shape):
                 raise IndexError(f"too many indices for tensor of dimension {len(self.shape)}")
             parts.append(mask_part(self, index, axis, axis) if is_mask(index) else Part(axis, 1, index))

@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from ..graph import is_grad_enabled
-from .lapack import array, check_square, cholesky, inv, qr, result, svd
+from .lapack import array, check_matrix, check_square, cholesky, inv, qr, result, solve, svd
 from .linalg import matmul
 from .sorting import result_type
 
@@ -90,6 +90,20 @@ class LapackMethods:
     def cholesky(self: Any, upper: bool = False) -> Tensor:
         """The triangle L with self = L Lᵀ, or Lᵀ: see linalg.cholesky."""
         return cholesky(self, upper=upper)
+
+    def cholesky_solve(self: Any, input2: Tensor, upper: bool = False) -> Tensor:
+        """X with L Lᵀ X = self, for matrices (*, n, k) and the triangle L (Lᵀ, if `upper`) that cholesky gives.
+
+        >>> import tinygrad_edu as tg
+        >>> tg.tensor([[4.0], [9.0]]).cholesky_solve(tg.tensor([[2.0, 0.0], [0.0, 3.0]]))
+        tensor([[1.],
+                [1.]])
+        """
+        check_matrix("cholesky_solve", self, input2)
+        check_square("cholesky_solve", input2, True)
+        lower = input2.triu().mT if upper else input2.tril()
+        columns = self.expand((1,) * (len(input2.shape) - len(self.shape)) + self.shape)  # never taken for vectors
+        return solve(lower.mT, solve(lower, columns))
 
     def qr(self: Any, some: bool = True) -> Any:
         """The pair (Q, R): see linalg.qr."""

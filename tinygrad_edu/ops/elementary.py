@@ -26,7 +26,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from tinygrad_kernels import calculus
 
-from ..dtypes import BOOL, NUMBERS, bool_, result_dtype
+from ..dtypes import BOOL, NUMBERS, bool_, fitting, result_dtype
 from .elementwise import ElementwiseMethods, binary, described, in_place, reflected, unary
 from .in_place import apply_in_place
 from .plan import OPERATIONS, apply
@@ -50,9 +50,9 @@ def between_tensors(op: type[calculus.Elementwise]) -> Callable[[Tensor, Tensor]
 def dividing(method: Callable[[Tensor, Any], Tensor]) -> Callable[[Tensor, Any], Tensor]:
     """The method, after a look at the divisor where the numbers are whole."""
 
-    def checked(x: Tensor, y: Any) -> Tensor:
-        check_divisor(x, y)
-        return method(x, y)
+    def checked(x: Tensor, other: Any) -> Tensor:
+        check_divisor(x, other)
+        return method(x, other)
 
     checked.__name__, checked.__qualname__, checked.__doc__ = method.__name__, method.__qualname__, method.__doc__
     return checked
@@ -249,17 +249,21 @@ class ElementaryMethods:
         >>> x.masked_fill(x < 0, 0.0)
         tensor([1., 0.])
         """
-        return apply(OPERATIONS["masked_fill"], self, *filling(mask, value))
+        return apply(OPERATIONS["masked_fill"], self, *filling(self, mask, value))
 
     def masked_fill_(self: Any, mask: Tensor, value: Any) -> Tensor:
         """masked_fill, in place"""
-        return apply_in_place(OPERATIONS["masked_fill"], self, *filling(mask, value))
+        return apply_in_place(OPERATIONS["masked_fill"], self, *filling(self, mask, value))
 
-    def nan_to_num(self: Any, nan: float = 0.0, posinf: float | None = None, neginf: float | None = None) -> Tensor:
+    def nan_to_num(
+        self: Any, nan: float | None = None, posinf: float | None = None, neginf: float | None = None
+    ) -> Tensor:
         """self, with numbers in place of nan and of ±inf: by default 0 and the largest and least finite ones"""
         return apply(OPERATIONS["nan_to_num"], self, *stand_ins(self, nan, posinf, neginf))
 
-    def nan_to_num_(self: Any, nan: float = 0.0, posinf: float | None = None, neginf: float | None = None) -> Tensor:
+    def nan_to_num_(
+        self: Any, nan: float | None = None, posinf: float | None = None, neginf: float | None = None
+    ) -> Tensor:
         """nan_to_num, in place"""
         return apply_in_place(OPERATIONS["nan_to_num"], self, *stand_ins(self, nan, posinf, neginf))
 
@@ -314,18 +318,25 @@ def bounding(x: Tensor, low: Any, high: Any) -> tuple[Any, tuple]:
     return OPERATIONS["clamp"], (x, low, high)
 
 
-def filling(mask: Any, value: Any) -> tuple[Tensor, Any]:
+def filling(x: Tensor, mask: Any, value: Any) -> tuple[Tensor, Any]:
     """The operands of masked_fill, checked."""
     if not isinstance(mask, Tensor) or mask.kind.dtype is not bool_:
-        raise RuntimeError("masked_fill expects a mask of dtype bool; write a comparison such as x > 0")
+        wrong = RuntimeError if isinstance(mask, Tensor) else TypeError
+        raise wrong("masked_fill expects a mask of dtype bool; write a comparison such as x > 0")
     if isinstance(value, Tensor) and value.shape:
         raise RuntimeError(f"masked_fill only supports a 0-dimensional value tensor, got {len(value.shape)} dimensions")
+    if type(value) is float and not x.kind.dtype.is_floating_point:
+        value = fitting(x.kind.dtype, value)
     return mask, value
 
 
-def stand_ins(x: Tensor, nan: float, above: float | None, below: float | None) -> tuple[float, float, float]:
+def stand_ins(x: Tensor, nan: float | None, above: float | None, below: float | None) -> tuple[float, float, float]:
     """The numbers for nan, inf and -inf. Whole numbers are all finite: any will do."""
     if not x.kind.dtype.is_floating_point:
         return 0.0, 0.0, 0.0
     limits = np.finfo(x.kind.dtype.numpy)
-    return nan, float(limits.max) if above is None else above, float(limits.min) if below is None else below
+    return (
+        0.0 if nan is None else nan,
+        float(limits.max) if above is None else above,
+        float(limits.min) if below is None else below,
+    )

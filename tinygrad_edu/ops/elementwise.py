@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from tinygrad_kernels import calculus
 
+from .. import dtypes
 from ..dtypes import NUMBERS, bool_, result_dtype
 from ..graph import Shared, mode, same_memory
 from .in_place import apply_in_place
@@ -119,25 +120,27 @@ def in_place(op: type[calculus.Elementwise]) -> Callable[..., Tensor]:
             raise TypeError(f"{op.name}_() takes {op.arity - 1} operands besides the tensor, got {len(others)}")
         return apply_in_place(operation, x, *others)
 
-    def with_one(x: Tensor, y: Any) -> Tensor:
+    def with_one(x: Tensor, other: Any) -> Tensor:
         a = x.flat
-        if isinstance(y, Tensor):
-            b, free = y.flat, y.node is None and not same_memory(x, y)
-            plan = plans.get((x.kind, x.shape, y.kind, y.shape))
+        if isinstance(other, Tensor):
+            b, free = other.flat, other.node is None and not same_memory(x, other)
+            plan = plans.get((x.kind, x.shape, other.kind, other.shape))
         else:
-            if type(y) not in NUMBERS:
-                number = python_number(y, op.name)
+            if type(other) not in NUMBERS:
+                number = python_number(other, op.name)
                 if number is None:
-                    raise TypeError(f"{op.name}_(): argument 'other' must be Tensor or Number, not {type(y).__name__}")
-                y = number
-            b, free = y, True
-            plan = plans.get((x.kind, x.shape, type(y)))
+                    raise TypeError(
+                        f"{op.name}_(): argument 'other' must be Tensor or Number, not {type(other).__name__}"
+                    )
+                other = number
+            b, free = other, True
+            plan = plans.get((x.kind, x.shape, type(other)))
             if plan is not None:
-                b = plan.number(y)
+                b = plan.number(other)
         if plan is None or plan.change is None or a is None or b is None or not free:
-            return apply_in_place(operation, x, y)
+            return apply_in_place(operation, x, other)
         if not plan.fits_first or (mode.grad and (x.node is not None or x.region is not None)):
-            return apply_in_place(operation, x, y)
+            return apply_in_place(operation, x, other)
         plan.change(a, b)
         if x.shared is None:
             x.shared = Shared()
@@ -247,12 +250,14 @@ class ElementwiseMethods:
             exponent = python_number(exponent, "pow")
             if exponent is None:
                 return NotImplemented
+        if type(exponent) is float and not self.kind.dtype.is_floating_point:
+            return self.to(dtypes.default_float).pow(exponent)
         op = calculus.power(exponent)
         if op is calculus.Square:
             return self.square()
         if op is calculus.Cube:
             return self._cube()
-        if op is calculus.Sqrt and self.kind.dtype.is_floating_point:
+        if op is calculus.Sqrt:
             return self.sqrt()
         check_power(self, exponent)
         return apply(OPERATIONS["pow"], self, exponent)
@@ -292,7 +297,8 @@ def where(condition: Tensor, input: Any = None, other: Any = None) -> Any:
     if isinstance(condition, Tensor) and input is None and other is None:
         return condition.nonzero(as_tuple=True)
     if not isinstance(condition, Tensor) or condition.kind.dtype is not bool_:
-        raise RuntimeError("where expected condition to be a boolean tensor; write a comparison such as x > 0")
+        wrong = RuntimeError if isinstance(condition, Tensor) else TypeError
+        raise wrong("where expected condition to be a boolean tensor; write a comparison such as x > 0")
     if input is None or other is None:
         raise TypeError("where() takes a condition and two operands, or a condition alone")
     return apply(OPERATIONS["where"], condition, input, other)

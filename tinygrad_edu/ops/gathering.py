@@ -104,6 +104,8 @@ def scattered_part(name: str, x: Tensor, places: Places, source: Any) -> Tensor:
     if source.shape == places.result:
         return source
     shape = places.result
+    if not prod(shape):  # nothing is put
+        return source.new_empty(shape)
     if len(shape) != len(source.shape) or any(n > m for n, m in zip(shape, source.shape, strict=True)):
         raise RuntimeError(f"Expected index {list(shape)} to be no larger size than src {list(source.shape)}")
     return source[tuple(slice(n) for n in shape)]

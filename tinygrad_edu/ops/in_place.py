@@ -12,6 +12,7 @@ Recorded or not, x itself is then the result of the operation, with a node like 
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Callable
 from functools import cache
 from typing import TYPE_CHECKING, Any
@@ -19,7 +20,7 @@ from typing import TYPE_CHECKING, Any
 from tinygrad_kernels.codegen import Signature
 from tinygrad_kernels.expr import trace
 
-from ..dtypes import NUMBERS, Kind
+from ..dtypes import NUMBERS, Kind, fitting
 from ..graph import Node, Shared, mode, same_memory, share
 from .history import begin_change, record_change
 from .launch import compute
@@ -153,10 +154,10 @@ def overwrite(x: Tensor, source: Any, label: str) -> Tensor:
         copy_into(x, source.clone() if same_memory(x, source) else source.detach())
     elif x.flat is not None:
         big = x.flat.size >= x.kind.backend.PARALLEL_FROM
-        fill_kernel(x.kind, big)(x.flat, float(source) if x.kind.dtype.is_floating_point else int(source))
+        fill_kernel(x.kind, big)(x.flat, fitting(x.kind.dtype, source))
     elif x.numel():
         number = Tensor(x.kind.empty(1), (), x.kind)
-        number.flat[0] = source
+        number.flat[0] = fitting(x.kind.dtype, source)
         copy_into(x, number)
     if recorded:
         parents = (before, source.node if isinstance(source, Tensor) else None)
@@ -167,7 +168,8 @@ def overwrite(x: Tensor, source: Any, label: str) -> Tensor:
 
 
 def store(out: Any, result: Tensor) -> Tensor:
-    """What `out=` does: the result goes into the memory of a tensor of its shape, outside the graph."""
+    """What `out=` does: the result goes into the memory of a tensor, outside the graph. One of another shape gets new
+    memory (with a warning, unless it was empty)."""
     if not isinstance(out, Tensor):
         raise TypeError(f"argument 'out' must be Tensor, not {type(out).__name__}")
     if mode.grad and (out.node is not None or result.node is not None):
@@ -175,6 +177,14 @@ def store(out: Any, result: Tensor) -> Tensor:
             "functions with out=... arguments don't support automatic differentiation, but one of the arguments "
             "requires grad: use the returned tensor, or no_grad()"
         )
+    if out.shape != result.shape:
+        if out.numel():
+            warnings.warn(
+                f"An output with one or more elements was resized since it had shape {list(out.shape)}, which does not "
+                f"match the required output shape {list(result.shape)}. Give an empty one: out=torch.empty(0)",
+                stacklevel=3,
+            )
+        out.data = out.new_empty(result.shape)
     check_fit(result, out)
     return overwrite(out, result, "copy")
 
@@ -185,7 +195,9 @@ class InPlaceMethods:
     __slots__ = ()
 
     def copy_(self: Any, source: Tensor, non_blocking: bool = False) -> Tensor:
-        """Take over the elements of another tensor, broadcast and converted."""
+        """Take over the elements of another tensor, broadcast and converted; or one number everywhere."""
+        if type(source) in NUMBERS:
+            return overwrite(self, source, "copy")
         if not isinstance(source, Tensor):
             raise TypeError(f"copy_(): argument 'other' (position 1) must be Tensor, not {type(source).__name__}")
         if not broadcasts_to(source.shape, self.shape):

@@ -10,12 +10,14 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Callable
+from functools import wraps
 from itertools import accumulate
 from math import prod
 from typing import TYPE_CHECKING, Any
 
 from ..dtypes import kind_of, promote
 from ..graph import Node, mode
+from .in_place import store
 from .strides import Shape, Size
 from .strides import broadcast_shapes as common_shape
 from .views import check_axes, shape_arguments
@@ -46,6 +48,18 @@ class CatBackward(Node):
         return [None if p is None else g.narrow(self.axis, at, n).to_kind(kind) for p, at, n, kind in parts]
 
 
+def into_out(join: Callable[..., Tensor]) -> Callable[..., Tensor]:
+    """The function with PyTorch's keyword `out`: a tensor that receives the result."""
+
+    @wraps(join)
+    def call(*args: Any, out: Any = None, **kwargs: Any) -> Tensor:
+        result = join(*args, **kwargs)
+        return result if out is None else store(out, result)
+
+    return call
+
+
+@into_out
 def cat(tensors: Any, dim: int = 0, *, axis: int | None = None) -> Tensor:
     """Tensors joined along an axis: (2, 3) and (4, 3) along 0 make (6, 3).
 
@@ -62,6 +76,7 @@ def cat(tensors: Any, dim: int = 0, *, axis: int | None = None) -> Tensor:
     return joined(checked("cat", tensors), dim if axis is None else axis, "CatBackward0")
 
 
+@into_out
 def stack(tensors: Any, dim: int = 0, *, axis: int | None = None) -> Tensor:
     """Tensors of one shape joined along a new axis: two of shape (3,) along 0 make (2, 3), along 1 (3, 2)."""
     parts, at = checked("stack", tensors), dim if axis is None else axis
@@ -74,22 +89,26 @@ def stack(tensors: Any, dim: int = 0, *, axis: int | None = None) -> Tensor:
     return joined([x.unsqueeze(at) for x in parts], at, "StackBackward0")
 
 
+@into_out
 def hstack(tensors: Any) -> Tensor:
     """Tensors joined along the second axis (1-d ones along their only axis)."""
     parts = atleast_1d(checked("hstack", tensors))
     return joined(list(parts), 0 if len(parts[0].shape) == 1 else 1, "CatBackward0")
 
 
+@into_out
 def vstack(tensors: Any) -> Tensor:
     """Tensors joined along the first axis; those of 0 or 1 dimensions count as rows."""
     return joined(list(atleast_2d(checked("vstack", tensors))), 0, "CatBackward0")
 
 
+@into_out
 def dstack(tensors: Any) -> Tensor:
     """Tensors joined along the third axis, after `atleast_3d`."""
     return joined(list(atleast_3d(checked("dstack", tensors))), 2, "CatBackward0")
 
 
+@into_out
 def column_stack(tensors: Any) -> Tensor:
     """Tensors joined along the second axis; those of 0 or 1 dimensions count as columns."""
     parts = [x.reshape(-1, 1) if len(x.shape) < 2 else x for x in checked("column_stack", tensors)]
@@ -224,7 +243,7 @@ def joined(tensors: list[Tensor], dim: int, label: str) -> Tensor:
     axis = dim % len(shape)
     before, after = tuple(shape[:axis]), tuple(shape[axis + 1 :])
     for k, x in enumerate(parts):
-        if x.shape[:axis] != before or x.shape[axis + 1 :] != after:
+        if len(x.shape) != len(shape) or x.shape[:axis] != before or x.shape[axis + 1 :] != after:
             raise does_not_fit(k, x.shape, parts[0].shape, axis)
     shape[axis] = sum(x.shape[axis] for x in parts)
     whole = Size(shape)

@@ -22,6 +22,7 @@ from typing import Any
 
 from ..dtypes import Kind, float64, kind_of
 from ..graph import mode
+from ..hints import not_a_tensor
 from ..tensors import Tensor
 from .reduction import SavingNode
 
@@ -104,6 +105,8 @@ def over_last_axes(
     name: str, input: Tensor, normalized_shape: Any, weight: Tensor | None, bias: Tensor | None, eps: float
 ) -> Tensor:
     """layer_norm or rms_norm."""
+    if not isinstance(input, Tensor):
+        raise not_a_tensor(name, "input", 1, input)
     if not isinstance(normalized_shape, tuple | list):
         raise TypeError(
             f"{name}(): argument 'normalized_shape' (position 2) must be tuple of ints, "

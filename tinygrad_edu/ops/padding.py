@@ -23,6 +23,7 @@ from typing import Any
 from ..creation import tensor
 from ..dtypes import device
 from ..graph import Node, mode
+from ..hints import not_a_tensor
 from ..tensors import Tensor
 from .strides import Shape, Size
 
@@ -124,7 +125,7 @@ def pad(input: Tensor, pad: Any, mode: str = "constant", value: float | None = N
     tensor([[2, 1, 2, 3, 2, 1]])
     """
     if not isinstance(input, Tensor):
-        raise TypeError(f"pad(): argument 'input' (position 1) must be Tensor, not {type(input).__name__}")
+        raise not_a_tensor("pad", "input", 1, input)
     if not isinstance(pad, tuple | list) or any(not hasattr(n, "__index__") for n in pad):
         raise TypeError(f"pad(): argument 'pad' (position 2) must be tuple of ints, not {pad!r}")
     numbers = tuple(pad)

@@ -30,7 +30,7 @@ from functools import lru_cache
 from math import prod
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from ..dtypes import Kind, device, int64, kind_of
+from ..dtypes import Kind, device, fitting, int64, kind_of
 from ..graph import Node, mode, same_memory, share
 from .history import begin_change, record_change
 from .shape import copy_into
@@ -95,7 +95,7 @@ def numbers_of(index: Tensor, shape: Shape) -> Any:
 def scalar(kind: Kind, value: Any) -> Tensor:
     """A number as a 0-d tensor."""
     out = Tensor(kind.empty(1), Size(()), kind)
-    out.flat[0] = value
+    out.flat[0] = fitting(kind.dtype, value)
     return out
 
 

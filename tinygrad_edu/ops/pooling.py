@@ -29,6 +29,7 @@ import numpy as np
 
 from ..dtypes import Kind, int32, int64, kind_of
 from ..graph import Node, mode
+from ..hints import not_a_tensor
 from ..tensors import Tensor
 from .strides import Shape, Size
 
@@ -180,7 +181,7 @@ def check_input(name: str, x: Any, dims: int, integers: tuple[str, ...] = (), fi
     Only the axes before number `filled` of an input with a batch may be empty.
     """
     if not isinstance(x, Tensor):
-        raise TypeError(f"{name}(): argument 'input' (position 1) must be Tensor, not {type(x).__name__}")
+        raise not_a_tensor(name, "input", 1, x)
     n = len(x.shape)
     if n not in (dims + 1, dims + 2) or 0 in x.shape[filled + n - dims - 2 :]:
         raise RuntimeError(

@@ -81,7 +81,8 @@ def drawn(x: Tensor, draw: str, generator: Any, *parameters: float, dtype: Any =
     if x.flat is not None:
         return Tensor(new, x.shape, kind)
     steps = x.region[2]
-    order = sorted(range(len(steps)), key=lambda axis: -steps[axis])  # the axis with the least stride runs fastest
+    # The axis with the least stride runs fastest; where some are repeated (stride 0), all stay in their order.
+    order = sorted(range(len(steps)), key=(lambda axis: -steps[axis]) if all(steps) else None)
     return Tensor(new, Size(x.shape[axis] for axis in order), kind).permute(
         [order.index(axis) for axis in range(len(order))]
     )

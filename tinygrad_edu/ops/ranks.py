@@ -80,6 +80,14 @@ def runs(changes: Tensor) -> tuple[Tensor, Tensor, Tensor]:
     return changes.nonzero().reshape(-1), inside, inside.bincount()
 
 
+def as_rows(x: Tensor, axis: int) -> Tensor:
+    """The slices of x along an axis, each as a row. RuntimeError where they are empty, and nothing tells them apart."""
+    moved = x.movedim(axis, 0)
+    if x.shape[axis] and not x.numel():
+        raise RuntimeError("There are 0 sized dimensions, and they aren't selected, so unique cannot be applied")
+    return moved.flatten(1) if len(x.shape) > 1 else moved.unsqueeze(1)
+
+
 def changes_along(rows: Tensor) -> Tensor:
     """Does each row of a matrix differ from the one before? The first does."""
     n = rows.shape[0]
@@ -96,8 +104,7 @@ def chosen(found: Tensor, inverse: Tensor | None, counts: Tensor | None) -> Any:
 def unique_slices(x: Tensor, dim: int, inverse: bool, counts: bool) -> Any:
     """The different slices along an axis, in lexicographic order: sorted by the last column first."""
     axis = axis_of(x, dim)
-    moved = x.detach().movedim(axis, 0)
-    rows = moved.reshape(moved.shape[0], -1)
+    rows = as_rows(x.detach(), axis)
     order = order_of(rows.new_zeros(rows.shape[0]), 0, False)
     for column in reversed(range(rows.shape[1])):
         order = order[order_of(rows.select(1, column)[order], 0, False)]
@@ -221,7 +228,6 @@ class RankMethods:
         """
         x = self.detach().reshape(-1) if dim is None else self.detach()
         axis = 0 if dim is None else axis_of(x, dim)
-        moved = x.movedim(axis, 0)
-        first, inside, lengths = runs(changes_along(moved.reshape(moved.shape[0], -1)))
+        first, inside, lengths = runs(changes_along(as_rows(x, axis)))
         inverse = (inside.reshape(self.shape) if dim is None else inside) if return_inverse else None
         return chosen(x.index_select(axis, first), inverse, lengths if return_counts else None)

@@ -270,12 +270,12 @@ class ReductionMethods:
         >>> tg.tensor([[0, 1], [0, 0]]).any(1)
         tensor([ True, False])
         """
-        return reduce(self, "any", dim, keepdim, truth_kind(self)) if dim != () else self != 0
+        return reduce(self, "any", dim, keepdim, truth_kind(self)) if dim not in ((), []) else self != 0
 
     @numpy_names
     def all(self: Any, dim: Any = None, keepdim: bool = False) -> Tensor:
         """Is no element 0, over axes `dim` (an int or several; None: all)? bool; uint8 for uint8, as in PyTorch."""
-        return reduce(self, "all", dim, keepdim, truth_kind(self)) if dim != () else self != 0
+        return reduce(self, "all", dim, keepdim, truth_kind(self)) if dim not in ((), []) else self != 0
 
     @numpy_names
     def count_nonzero(self: Any, dim: Any = None) -> Tensor:

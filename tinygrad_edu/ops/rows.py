@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Any
 from .. import dtypes
 from ..dtypes import float64, int64, kind_of
 from ..graph import mode
-from .reduction import SavingNode, normalize_axes
+from .reduction import SavingNode, normalize_axes, numpy_names
 from .strides import Size
 
 if TYPE_CHECKING:
@@ -63,7 +63,9 @@ def along_rows(x: Tensor, dim: int | None, log: bool) -> Tensor:
     if dim is None:
         raise TypeError(f"{'log_' * log}softmax() needs the axis along which to normalise: dim=-1 for the last")
     if not x.kind.dtype.is_floating_point:
-        raise RuntimeError(f"softmax of {x.kind.dtype.name} is not implemented: convert with .float() first")
+        raise NotImplementedError(f"softmax of {x.kind.dtype.name} is not implemented: convert with .float() first")
+    if not hasattr(dim, "__index__"):
+        raise TypeError(f"{'log_' * log}softmax(): argument 'dim' must be int, not {type(dim).__name__}")
     (axis,) = normalize_axes(dim, len(x.shape)) or (0,)
     last = max(len(x.shape) - 1, 0)
     if axis != last:
@@ -97,6 +99,7 @@ class LogsumexpBackward(SavingNode):
         return (gx,)
 
 
+@numpy_names
 class RowMethods:
     """The methods of Tensor that work on whole rows."""
 

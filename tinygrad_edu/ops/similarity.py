@@ -22,6 +22,7 @@ from typing import Any
 
 from ..creation import zeros
 from ..dtypes import int64, promote
+from ..hints import not_a_tensor
 from ..tensors import Tensor
 from .strides import broadcast_shapes
 
@@ -48,6 +49,9 @@ def cosine_similarity(x1: Tensor, x2: Tensor, dim: int = 1, eps: float = 1e-8) -
     >>> cosine_similarity(tg.tensor([[1.0, 0.0]]), tg.tensor([[1.0, 1.0]]))
     tensor([0.7071])
     """
+    for position, x in enumerate((x1, x2), 1):
+        if not isinstance(x, Tensor):
+            raise not_a_tensor("cosine_similarity", f"x{position}", position, x)
     dtype = promote(x1.kind.dtype, x2.kind.dtype)
     if not dtype.is_floating_point:
         raise RuntimeError(f"expected common dtype to be floating point, yet common dtype is {dtype.name}")
@@ -143,6 +147,8 @@ def one_hot(tensor: Tensor, num_classes: int = -1) -> Tensor:
     tensor([[0, 0, 1],
             [1, 0, 0]])
     """
+    if not isinstance(tensor, Tensor):
+        raise not_a_tensor("one_hot", "input", 1, tensor)
     if tensor.kind.dtype is not int64:
         raise RuntimeError("one_hot is only applicable to index tensor of type LongTensor: use .long()")
     if tensor.numel():

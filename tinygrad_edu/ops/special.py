@@ -20,6 +20,7 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING, Any
 
+from .. import dtypes
 from ..dtypes import bool_, float64, result_dtype
 from .elementwise import where
 from .in_place import composed
@@ -62,8 +63,12 @@ class SpecialMethods:
         >>> tg.tensor([0.5, 0.0]).logit(eps=0.5)
         tensor([0., 0.])
         """
-        x = self if eps is None else self.clamp(eps, 1.0 - eps)
-        return (x / (1 - x)).log()
+        x = self if self.is_floating_point() else self.to(dtypes.default_float)
+        if eps is None:  # nan outside of [0, 1]; added, it is in the gradient too
+            x = x + where((x < 0) | (x > 1), math.nan, 0.0)
+        else:
+            x = x.clamp(eps, 1.0 - eps)
+        return x.log() - (1 - x).log()
 
     def xlogy(self: Any, other: Any) -> Tensor:
         """self log(other), 0 where self is 0: also log 0 times 0."""

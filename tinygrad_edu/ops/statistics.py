@@ -288,6 +288,10 @@ class StatisticsMethods:
         >>> tg.tensor([1.0, float("nan"), 3.0]).nanmean()
         tensor(2.)
         """
+        if dtype is not None and not as_dtype(dtype).is_floating_point:
+            raise RuntimeError(
+                f"nanmean(): could not infer output dtype. Got: {dtype}; it must be a floating point dtype"
+            )
         if not self.kind.dtype.is_floating_point:
             raise RuntimeError(
                 "nanmean(): expected input to have floating point or complex dtype but got "

@@ -32,6 +32,7 @@ from collections import Counter
 from collections.abc import Callable, Iterable
 from typing import Any
 
+from ..hints import refusing
 from .cycles import CosineAnnealingWarmRestarts, OneCycleLR
 from .optimizer import Optimizer
 from .schedule import ChainedScheduler, LRScheduler, SequentialLR, per_group, set_rate
@@ -41,6 +42,7 @@ __all__ = [
     "LRScheduler", "LambdaLR", "LinearLR", "MultiStepLR", "MultiplicativeLR", "OneCycleLR", "PolynomialLR",
     "ReduceLROnPlateau", "SequentialLR", "StepLR",
 ]  # fmt: skip
+__getattr__ = refusing("tinygrad_edu.optim.lr_scheduler", __all__)
 
 _LRScheduler = LRScheduler  # its name until 2022, which older programs inherit from
 

@@ -144,7 +144,8 @@ class Optimizer:
         if self.param_groups and bool(named) != ("param_names" in self.param_groups[0]):
             raise ValueError("all optimizer param groups should be with/without names.")
         names = {"param_names": [name for name, _ in named]} if named else {}
-        self.param_groups.append({**self.defaults, **param_group, **names, "params": unique})
+        defaults = {k: v for k, v in self.defaults.items() if k not in param_group}
+        self.param_groups.append({**param_group, "params": unique, **names, **defaults})
 
     def register_step_pre_hook(self, hook: Callable) -> RemovableHandle:
         """Call hook(optimizer, args, kwargs) before each step; it may return other (args, kwargs)."""

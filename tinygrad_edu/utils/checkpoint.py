@@ -11,9 +11,10 @@ time for its gradients. One more forward pass buys memory: n layers in blocks of
 
 Computed again, the block must give the same: random numbers (dropout) start from the state that they started from.
 
-How it is done. The block is run once with a graph, which tells what y depends on: the arguments, and leaves that the
-function knows by itself (its weights). Then that graph is dropped, and one node stands for it, whose parents these
-are. Backward, the node makes the graph again, and sends the cotangent through it up to its parents and no further.
+How it is done. The block is run once with a graph, which tells what y depends on: the arguments, leaves that the
+function knows by itself (its weights), and what was computed outside and is used inside. Then that graph is dropped,
+and one node stands for it, whose parents these are. Backward, the node makes the graph again, and sends the cotangent
+through it up to its parents and no further.
 
 Source: T. Chen, B. Xu, C. Zhang, C. Guestrin, Training deep nets with sublinear memory cost, 2016; A. Griewank,
 Achieving logarithmic growth of temporal and spatial complexity in reverse automatic differentiation, 1992.
@@ -23,6 +24,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from sys import getrefcount
 from typing import Any
 
 from .. import engine, random
@@ -70,14 +72,14 @@ def ends_at(nodes: Sequence[Node]) -> Iterator[None]:
 
 
 class CheckpointBackward(SavingNode):
-    """A block that is computed again. Parents: the nodes of its arguments, then the leaves that it uses besides."""
+    """A block that is computed again. Parents: the nodes of its arguments, then what it uses besides."""
 
     __slots__ = ("call", "state", "shapes")
 
     shapes: list[Any]  # of the outputs
 
-    def __init__(self, call: Callable[[], Any], arguments: list[Tensor], leaves: list[Node], state: Any) -> None:
-        super().__init__((*(x.node for x in arguments), *leaves), *arguments)
+    def __init__(self, call: Callable[[], Any], arguments: list[Tensor], others: list[Node], state: Any) -> None:
+        super().__init__((*(x.node for x in arguments), *others), *arguments)
         self.call, self.state = call, state
 
     def release(self) -> None:
@@ -121,12 +123,30 @@ def differentiable(found: Any) -> list[Tensor]:
     return list({id(y): y for y in tensors_in(found) if y.requires_grad}.values())
 
 
-def leaves_behind(outputs: list[Tensor], arguments: list[Node]) -> list[Node]:
-    """The leaves that the outputs depend on, other than through the arguments."""
-    with ends_at(arguments):
-        inner = list(engine.topological_order(*(y.node for y in outputs)))
-        nodes = [y.node for y in outputs] + [p for node in inner for p in (node, *node.parents) if p is not None]
-    return [node for node in dict.fromkeys(nodes) if node.leaf and node not in arguments]
+def let_go(held: dict[Node, None], arguments: list[Node]) -> list[Node]:
+    """Drop a graph, from its end (`held`); return what it hangs on besides the arguments: leaves, nodes made elsewhere.
+
+    A node whose consumers are gone, and that nobody but us holds, goes too. What is left belongs to somebody. (That may
+    be a node of this graph whose tensor the function has put aside. It will get no gradient; those behind it may.)
+    """
+    probe = {Node(): None}
+    node = next(iter(probe))
+    alone = getrefcount(node)  # as many as a node has that is in one dict and in `node`
+    todo = dict(held)
+    while todo:
+        node = todo.popitem()[0]
+        if getrefcount(node) == alone:
+            del held[node]
+            new = dict.fromkeys(p for p in node.parents if p is not None and p not in arguments)
+            held |= new
+            todo |= new
+            del new
+    todo = dict(held)
+    while todo:
+        new = dict.fromkeys(p for p in todo.popitem()[0].parents if not (p is None or p in held or p in arguments))
+        held |= new
+        todo |= new
+    return list(held)
 
 
 def checkpoint(
@@ -144,8 +164,7 @@ def checkpoint(
 
     Values and gradients (of the arguments, and of weights that the function uses) are those of a plain call, with
     `preserve_rng_state` for dropout too. `use_reentrant` is accepted with either value: there is one way here.
-    `context_fn` and `debug` are not supported (NotImplementedError). What is computed outside must be passed as an
-    argument: the walk through the block ends at arguments and leaves.
+    `context_fn` and `debug` are not supported (NotImplementedError).
 
     >>> import tinygrad_edu as tg
     >>> x = tg.tensor(2.0, requires_grad=True)
@@ -167,14 +186,15 @@ def checkpoint(
     if not outputs:
         return found
     arguments = differentiable((args, kwargs))
-    leaves = leaves_behind(outputs, [x.node for x in arguments])
-    node = CheckpointBackward(lambda: function(*args, **kwargs), arguments, leaves, state)
-    node.shapes = [y.shape for y in outputs]
-    by = {}
-    for k, y in enumerate(outputs):
-        by[id(y)] = z = y.detach()
-        z.node = node if len(outputs) == 1 else Output(node, k)
-    return replaced(found, by)
+    own = [x.node for x in arguments]
+    held, results = {y.node: None for y in outputs if y.node not in own}, [y.detach() for y in outputs]
+    found = replaced(found, dict(zip(map(id, outputs), results, strict=True)))
+    outputs.clear()
+    node = CheckpointBackward(lambda: function(*args, **kwargs), arguments, let_go(held, own), state)
+    node.shapes = [z.shape for z in results]
+    for k, z in enumerate(results):
+        z.node = node if len(results) == 1 else Output(node, k)
+    return found
 
 
 def checkpoint_sequential(

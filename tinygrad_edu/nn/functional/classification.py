@@ -23,7 +23,7 @@ from __future__ import annotations
 from ...dtypes import int64
 from ...ops.rows import along_rows, cross_entropy_rows
 from ...tensors import Tensor
-from .losses import check_reduction, legacy_reduction, reduced
+from .losses import check_reduction, check_tensors, legacy_reduction, reduced
 
 
 def nll_loss(
@@ -43,6 +43,7 @@ def nll_loss(
     """
     reduction = legacy_reduction(size_average, reduce, reduction)
     check_reduction(reduction)
+    check_tensors("nll_loss", input, target)
     check_classes(input, target, weight)
     check_bounds(input, target, ignore_index)
     losses = -chosen(rows_of_scores(input), in_a_row(target), ignore_index)
@@ -69,6 +70,7 @@ def cross_entropy(
     check_reduction(reduction)
     if not 0.0 <= label_smoothing <= 1.0:
         raise RuntimeError(f"label_smoothing must be between 0.0 and 1.0. Got: {label_smoothing}")
+    check_tensors("cross_entropy", input, target)
     if target.shape == input.shape and input.shape and (target.is_floating_point() or len(input.shape) > 1):
         return of_probabilities(input, target, weight, ignore_index, reduction, label_smoothing)
     check_classes(input, target, weight)

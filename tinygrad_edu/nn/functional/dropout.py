@@ -19,7 +19,9 @@ from __future__ import annotations
 import warnings
 from math import prod
 
-from ... import random
+from ...creation import zeros_like
+from ...hints import not_a_tensor
+from ...ops.random import drawn
 from ...ops.strides import Size
 from ...tensors import Tensor
 
@@ -33,6 +35,8 @@ def check_probability(p: float) -> None:
 
 def is_idle(x: Tensor, p: float, training: bool) -> bool:
     check_probability(p)
+    if not isinstance(x, Tensor):
+        raise not_a_tensor("dropout", "input", 1, x)
     return not training or not p or not x.numel()
 
 
@@ -40,12 +44,11 @@ def mask(x: Tensor, p: float, channels: bool) -> Tensor:
     """0 with probability p, else 1: as many as x has elements, or channels."""
     if channels and len(x.shape) < 2:
         raise RuntimeError("Feature dropout requires at least 2 dimensions in the input")
-    shape = Size((*x.shape[:2], *[1] * (len(x.shape) - 2))) if channels else x.shape
+    if not channels:
+        return zeros_like(x) if p == 1.0 else drawn(x, "bernoulli", None, 1.0 - p)  # as x lies in memory
+    shape = Size((*x.shape[:2], *[1] * (len(x.shape) - 2)))
     out = Tensor(x.kind.empty(prod(shape)), shape, x.kind)
-    if p == 1.0:
-        return out.zero_()
-    random.default_generator.bernoulli(out.flat, 1.0 - p)
-    return out
+    return out.zero_() if p == 1.0 else out.bernoulli_(1.0 - p)
 
 
 def dropped(x: Tensor, p: float, training: bool, inplace: bool, channels: bool) -> Tensor:

@@ -18,6 +18,7 @@ from typing import Any
 from ... import random
 from ...creation import zeros_like
 from ...graph import no_grad
+from ...hints import not_a_tensor
 from ...ops import linalg
 from ...ops.places import numbers_of, places_in, take
 from ...tensors import Tensor
@@ -25,6 +26,8 @@ from ...tensors import Tensor
 
 def linear(input: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor:
     """x Wᵀ + b: (*, in), (out, in), (out,) -> (*, out)."""
+    if not isinstance(input, Tensor):
+        raise not_a_tensor("linear", "input", 1, input)
     if bias is not None and bias.flat is not None and input.kind is weight.kind is bias.kind:
         if len(weight.shape) == 2 and bias.shape == weight.shape[:1] and len(input.shape) > 1 and input.numel():
             if len(input.shape) == 2:
@@ -63,6 +66,10 @@ def embedding(
             [0., 1.]])
     """
     refuse_sparse(sparse)
+    if not isinstance(input, Tensor):
+        raise not_a_tensor("embedding", "indices", 2, input)
+    if not isinstance(weight, Tensor):
+        raise not_a_tensor("embedding", "weight", 1, weight)
     if input.kind.dtype.name not in ("int64", "int32"):
         raise RuntimeError(
             "Expected tensor for argument #1 'indices' to have one of the following scalar types: Long, Int; but got "

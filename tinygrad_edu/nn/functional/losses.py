@@ -25,6 +25,7 @@ from typing import Any
 from tinygrad_kernels.expr import trace
 
 from ...creation import tensor
+from ...hints import not_a_tensor
 from ...ops.launch import compute
 from ...ops.plan import OPERATIONS, apply
 from ...tensors import Tensor
@@ -39,6 +40,9 @@ def legacy_reduction(size_average: bool | None, reduce: bool | None, reduction: 
     """What `size_average` and `reduce` say, if one of them is given."""
     if size_average is None and reduce is None:
         return reduction
+    if isinstance(size_average, Tensor) or isinstance(reduce, Tensor):  # nn.MSELoss(output, target)
+        raise RuntimeError("Boolean value of Tensor is ambiguous: make the loss first, then call it with tensors: "
+                           "nn.MSELoss()(output, target)")  # fmt: skip
     found = "none" if reduce is False else "sum" if size_average is False else "mean"
     warnings.warn(f"size_average and reduce args will be deprecated, please use reduction='{found}' instead.",
                   stacklevel=4)  # fmt: skip
@@ -51,6 +55,13 @@ def reduced(loss: Tensor, reduction: str) -> Tensor:
     if reduction == "none":
         return loss
     return loss.mean() if reduction == "mean" else loss.sum()
+
+
+def check_tensors(name: str, input: Any, target: Any) -> None:
+    """TypeError unless both are tensors."""
+    for position, (role, x) in enumerate((("input", input), ("target", target))):
+        if not isinstance(x, Tensor):
+            raise not_a_tensor(name, role, position + 1, x)
 
 
 def warn_if_sizes_differ(input: Tensor, target: Tensor) -> None:
@@ -148,11 +159,14 @@ def binary_cross_entropy(
     ValueError where the shapes differ, RuntimeError where an input is outside [0, 1] (nan included).
     """
     reduction = legacy_reduction(size_average, reduce, reduction)
+    check_tensors("binary_cross_entropy", input, target)
     if input.shape != target.shape:
         raise ValueError(
             f"Using a target size ({target.shape}) that is different to the input size ({input.shape}) is deprecated. "
             "Please ensure they have the same size."
         )
+    if target.kind is not input.kind:
+        raise RuntimeError(f"Found dtype {target.dtype} but expected {input.dtype}: use target.to(input.dtype)")
     if compute(OUTSIDE, (input.detach(),), input.kind, input.kind, ()).item():
         raise RuntimeError("all elements of input should be between 0 and 1; apply sigmoid first")
     loss = apply(OPERATIONS["binarycrossentropy"], input, target)
@@ -177,6 +191,8 @@ def binary_cross_entropy_with_logits(
     reduction = legacy_reduction(size_average, reduce, reduction)
     if input.shape != target.shape:
         raise ValueError(f"Target size ({target.shape}) must be the same as input size ({input.shape})")
+    if not target.kind.dtype.is_floating_point:
+        raise RuntimeError(f"result type {input.dtype} can't be cast to {target.dtype}: use target.float()")
     loss = apply(OPERATIONS["logistic_loss"], input, target, 1.0 if pos_weight is None else pos_weight)
     return reduced(loss if weight is None else loss * weight, reduction)
 

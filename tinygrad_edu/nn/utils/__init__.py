@@ -17,6 +17,7 @@ from tinygrad_kernels.expr import trace
 
 from ...creation import tensor
 from ...graph import no_grad
+from ...hints import refusing
 from ...ops.joining import cat
 from ...ops.launch import compute
 from ...tensors import Tensor
@@ -26,6 +27,7 @@ __all__ = [
     "clip_grad_norm_", "clip_grad_value_", "clip_grads_with_norm_", "get_total_norm", "parameters_to_vector", "rnn",
     "vector_to_parameters",
 ]  # fmt: skip
+__getattr__ = refusing("tinygrad_edu.nn.utils", __all__)
 SQUARES = trace("squares", lambda x: x * x, ("x",))
 
 

@@ -9,7 +9,9 @@ workers    the same in other processes
 Source: PyTorch documentation, torch.utils.data.
 """
 
+from ...hints import refusing
 from .collate import default_collate, default_convert
+from .dataloader import DataLoader
 from .dataset import (
     ChainDataset,
     ConcatDataset,
@@ -19,7 +21,6 @@ from .dataset import (
     TensorDataset,
     random_split,
 )
-from .loader import DataLoader
 from .sampler import (
     BatchSampler,
     RandomSampler,
@@ -35,3 +36,4 @@ __all__ = [
     "Sampler", "SequentialSampler", "Subset", "SubsetRandomSampler", "TensorDataset", "WeightedRandomSampler",
     "default_collate", "default_convert", "get_worker_info", "random_split",
 ]  # fmt: skip
+__getattr__ = refusing("tinygrad_edu.utils.data", __all__)

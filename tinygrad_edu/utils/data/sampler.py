@@ -14,7 +14,7 @@ Source: PyTorch documentation, torch.utils.data, "Data Loading Order and Sampler
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence, Sized
-from itertools import islice
+from itertools import chain, islice, repeat
 from typing import Any, Generic, TypeVar
 
 import numpy as np
@@ -86,7 +86,7 @@ class RandomSampler(Sampler[int]):
         n, count, own = len(self.data_source), self.num_samples, self.generator
         generator = random.Generator().manual_seed(draw_seed()) if own is None else own
         step = 32 if self.replacement else n
-        for size in [step] * (count // step) + [count % step]:  # the last one is drawn even if none of it is needed
+        for size in chain(repeat(step, count // step), (count % step,)):  # the last is drawn even if not needed
             if self.replacement:
                 yield from random.randint(n, (size,), generator=generator).tolist()
             else:

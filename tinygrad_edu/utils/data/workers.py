@@ -40,7 +40,7 @@ import numpy as np
 from ... import random
 
 if TYPE_CHECKING:
-    from .loader import DataLoader
+    from .dataloader import DataLoader
 
 DONE, BATCH, ERROR = range(3)
 PATIENCE = 5.0  # seconds that a worker has to stop
@@ -149,7 +149,7 @@ class Workers:
     """The iterator over the batches that worker processes make."""
 
     def __init__(self, loader: DataLoader, seed: int) -> None:
-        from .loader import Fetcher
+        from .dataloader import Fetcher
 
         self.processes: list[Any] = []
         self.indices: Any = iter(loader._index_sampler)
