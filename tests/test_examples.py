@@ -38,6 +38,17 @@ def example(monkeypatch):
     return importlib.import_module
 
 
+@pytest.fixture(autouse=True)
+def one_thread():
+    """Several tests run at once: more threads would wait for each other. (No result depends on their number.)"""
+    import tinygrad_edu as tg
+
+    before = tg.get_num_threads()
+    tg.set_num_threads(1)
+    yield
+    tg.set_num_threads(before)
+
+
 @pytest.fixture
 def script(monkeypatch, capsys):
     """A function that runs an example as `python name.py options` would, and returns what it prints."""

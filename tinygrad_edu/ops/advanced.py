@@ -239,20 +239,20 @@ class AdvancedMethods:
         >>> tg.zeros(3).index_put((tg.tensor([1, 1]),), tg.ones(2), accumulate=True)
         tensor([0., 2., 0.])
         """
-        places, values = self._put_places(indices, values)
+        places, values = self._put_places(indices, values, accumulate)
         return modified(self, places, values, accumulate, "IndexPutBackward0")
 
     def index_put_(self: Any, indices: Any, values: Tensor, accumulate: bool = False) -> Tensor:
         """self[indices] = values, or (accumulate) self[indices] += values, with every repeated index counted."""
-        places, values = self._put_places(indices, values)
+        places, values = self._put_places(indices, values, accumulate)
         return modify(self, places, values, accumulate, "index_put", "IndexPutBackward0")
 
-    def _put_places(self: Any, indices: Any, values: Tensor) -> tuple[Places, Tensor]:
+    def _put_places(self: Any, indices: Any, values: Tensor, accumulate: bool) -> tuple[Places, Tensor]:
         for name, given in (("values", values), *(("indices", i) for i in indices)):
             if not isinstance(given, Tensor):
                 raise TypeError(f"index_put(): argument '{name}' must be Tensor, not {type(given).__name__}")
         items = [as_index(i) for i in indices]
-        values = of_kind(self, values, items)
+        values = of_kind(self, values, [] if accumulate else items)
         parts: list[Part] = []
         axis = 0
         for index in items:

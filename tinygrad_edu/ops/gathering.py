@@ -105,7 +105,7 @@ def scattered_part(name: str, x: Tensor, places: Places, source: Any) -> Tensor:
         return source
     shape = places.result
     if not prod(shape):  # nothing is put
-        return source.new_empty(shape)
+        return source.reshape(-1)[:0].reshape(shape)
     if len(shape) != len(source.shape) or any(n > m for n, m in zip(shape, source.shape, strict=True)):
         raise RuntimeError(f"Expected index {list(shape)} to be no larger size than src {list(source.shape)}")
     return source[tuple(slice(n) for n in shape)]
