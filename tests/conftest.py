@@ -7,6 +7,18 @@ settings.register_profile("ci", deadline=None, derandomize=True, max_examples=60
 settings.load_profile("ci")
 
 
+SLOW = ["test_threads_kernels", "test_examples", "test_mutations_layers", "test_extrema", "test_mutations", "test_data"]
+
+
+def pytest_configure(config):
+    config.option.loadscopereorder = False  # of pytest-xdist: files with few tests last, which are the slow ones
+
+
+def pytest_collection_modifyitems(items):
+    """The slow files first, or one worker would be left alone with them at the end."""
+    items.sort(key=lambda item: item.path.stem not in SLOW)
+
+
 @pytest.fixture(scope="session")
 def torch():
     """PyTorch as the oracle. Where it is not installed, the tests that ask for it are skipped (and counted)."""
