@@ -346,6 +346,17 @@ def test_grad_does_not_walk_branches_that_lead_to_no_input():
     assert g.tolist() == [2.0, 2.0] and calls == []
 
 
+def test_grad_leaves_what_lies_behind_its_inputs():
+    """As the inner steps of MAML need it: each continues from the weights that the last one was asked about."""
+    w = tg.ones(2, requires_grad=True)
+    fast = w * w
+    for _ in range(2):
+        (g,) = tg.autograd.grad((fast * fast).sum(), fast)
+        fast = fast - 0.1 * g
+    fast.sum().backward()
+    assert w.grad.tolist() == [2.0, 2.0]
+
+
 def test_a_gradient_with_a_graph_through_operands_of_another_dtype():
     c = tg.tensor([2.0, 3.0], requires_grad=True)
     (g,) = tg.autograd.grad((tg.tensor([5, 7]) % c).sum(), c, create_graph=True)

@@ -354,3 +354,19 @@ def test_float32_is_computed_in_float32(x, y):
     found = (tg.tensor([x]) * tg.tensor([y]) + tg.tensor([y])).item()
     expected = np.float32(np.float32(x) * np.float32(y)) + np.float32(y)
     assert math.isclose(found, float(expected), rel_tol=2e-7)
+
+
+@pytest.mark.filterwarnings("ignore:This overload")
+def test_the_old_forms_with_the_number_first(torch):
+    calls = [
+        lambda m, x, y: (x.add(3, y), x.sub(0.5, y), x.clone().add_(-1, y), x.clone().sub_(2, y)),
+        lambda m, x, y: (x.addcmul(0.5, y, y), x.clone().addcmul_(2, y, y), x.addcdiv(0.5, y, y), m.add(x, 2, y)),
+    ]
+    for call in calls:
+        found, wanted = (call(m, m.arange(4.0), m.full((4,), 2.0)) for m in (tg, torch))
+        assert [x.tolist() for x in found] == [x.tolist() for x in wanted]
+    with pytest.warns(UserWarning, match="deprecated"):
+        tg.ones(2).add_(1, tg.ones(2))
+    for bad in (lambda x: x.add(x, x), lambda x: x.add(1, x, x), lambda x: x.addcmul(x, x, x)):
+        with pytest.raises(TypeError):
+            bad(tg.ones(2))

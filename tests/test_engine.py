@@ -104,6 +104,8 @@ def test_a_sum_of_a_thing_with_itself_keeps_both_operands_in_order():
     assert (a + a).parents == (a, a) and (a - b).parents == (a, b) and (b - a).parents == (b, a)
     x = tg.tensor([2.0], requires_grad=True)
     assert len((x + x).grad_fn.next_functions) == 2
+    for y in (2 + x, 2 * x, x * 2):  # the tensor first, as in PyTorch
+        assert [node for node, _ in y.grad_fn.next_functions] == [x.node, None]
 
 
 def test_no_two_gradients_share_a_buffer():
@@ -247,6 +249,14 @@ def test_a_freed_graph_says_so():
     loss.backward()
     with pytest.raises(RuntimeError, match="second time.*retain_graph=True"):
         loss.backward()
+
+
+def test_what_saves_nothing_is_not_freed():
+    x = tg.ones(2, requires_grad=True)
+    loss = (-x - 1).sum()
+    loss.backward()
+    loss.backward()
+    assert x.grad.tolist() == [-2.0, -2.0]
 
 
 def test_retain_graph_adds_once_more():

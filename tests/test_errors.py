@@ -60,6 +60,7 @@ BAD = [
     (lambda t: t.ones(2).to("tpu0"), RuntimeError, "Expected one of cpu, cuda"),
     # shapes
     (lambda t: t.ones(2, 3) + t.ones(4), RuntimeError, r"a \(3\) must match the size of tensor b \(4\).*dimension 1"),
+    (lambda t: t.ones(2, 3) + t.ones(3, 2), RuntimeError, r"a \(3\) must match .* b \(2\).*dimension 1"),
     (lambda t: t.ones(2, 3) * t.ones(3, 3), RuntimeError, "dimension 0"),
     (lambda t: t.ones(2).add_(t.ones(3, 2)), RuntimeError, "broadcast shape"),
     (lambda t: t.ones(6).reshape(4), RuntimeError, "invalid for input of size 6"),

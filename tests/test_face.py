@@ -135,6 +135,14 @@ def test_settings_are_kept_and_harmless():
         tg.set_float32_matmul_precision("x")
 
 
+def test_backends_can_be_imported():
+    import tinygrad_edu.backends.cudnn as cudnn
+
+    assert cudnn is tg.backends.cudnn and not cudnn.is_available()
+    with pytest.raises(ModuleNotFoundError):
+        import tinygrad_edu.backends.cudn  # noqa: F401
+
+
 def test_a_tensor_survives_pickle_and_deepcopy():
     x = tg.tensor([[1.0, 2.0]], requires_grad=True)
     (x * x).sum().backward()

@@ -109,6 +109,18 @@ def test_only_what_a_gradient_needs_is_saved():
     assert w.grad.shape == (4, 2)
 
 
+def test_products_with_vectors_have_a_node_of_their_own(torch):
+    for m in (tg, torch):
+        a, v, w = (m.ones(*shape, requires_grad=True) for shape in ((2, 3), (3,), (3,)))
+        assert (v @ w).grad_fn.name() == v.dot(w).grad_fn.name() == "DotBackward0"
+        assert (a @ v).grad_fn.name() == a.mv(v).grad_fn.name() == "MvBackward0"
+        changed = v * 1
+        y = changed @ w
+        changed += 1
+        with pytest.raises(RuntimeError, match="modified by an inplace operation"):
+            y.backward()
+
+
 @pytest.mark.parametrize(
     "a, b, error, text",
     [

@@ -113,9 +113,11 @@ def test_batchmean_divides_by_the_rows(torch):
                                                              (None, False, "none"), (False, True, "sum")])  # fmt: skip
 def test_the_old_arguments_still_work_with_a_warning(size_average, reduce, reduction):
     x, t = tg.tensor(A), tg.tensor(B)
-    with pytest.warns(UserWarning, match=f"reduction='{reduction}'"):
+    with pytest.warns(UserWarning, match=f"reduction='{reduction}'") as warned:
         found = F.mse_loss(x, t, size_average, reduce)
-    assert found.tolist() == F.mse_loss(x, t, reduction=reduction).tolist()
+        module = tg.nn.MSELoss(size_average, reduce)
+    assert found.tolist() == F.mse_loss(x, t, reduction=reduction).tolist() == module(x, t).tolist()
+    assert [w.filename for w in warned] == [__file__] * 2  # the line that says it
 
 
 # Class numbers.

@@ -193,6 +193,8 @@ def test_the_programs_own_imports_and_its_exit_status(script, tmp_path):
         ("import torch.nn.functionall as F", "has no module 'tinygrad_edu.nn.functionall'; did you mean 'functional'?"),
         ("from torch.not_here.at_all import x", "the program imports 'torch.not_here'"),
         ("import torch; torch.sigmoidd", "has no attribute 'sigmoidd'; did you mean 'sigmoid'?"),
+        ("import torch.nn.parallel", "'tinygrad_edu.nn.parallel'; it is outside this library's scope (several"),
+        ("from torch.cuda.amp import autocast", "'tinygrad_edu.cuda.amp'; it is outside this library's scope (mixed"),
         ("from torch.nn import Linearr", "cannot import name 'Linearr' from 'tinygrad_edu.nn'"),
         ("from torch import no_gradd", "cannot import name 'no_gradd' from 'tinygrad_edu'"),
     ],

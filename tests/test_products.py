@@ -20,6 +20,7 @@ ROWS = [
     row("bmm", lambda m, a, b: (m.bmm(a, b), a.bmm(b)), X, Y),
     row("mv", lambda m, a, v: (m.mv(a, v), a.mv(v)), A, V),
     row("dot vdot", lambda m, v, w: (m.dot(v, w), v.vdot(w)), V, V),
+    row("products with vectors", lambda m, a, v, w: (a @ v, w @ a, v @ v, a.t() @ w, v @ a.t()), A, V, W),
     row("outer ger", lambda m, v, w: (m.outer(v, w), v.ger(w)), V, W),
     row("outer promotes", lambda m, v, n: m.outer(v, n), V, integers(0, 9, 2)),
     row("inner", lambda m, a, b: (m.inner(a, b), a.inner(b)), A, (4, 2, 3)),

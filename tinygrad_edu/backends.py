@@ -2,7 +2,8 @@
 
 The problem. Programs open with lines such as these, whatever machine they then run on:
 
-    torch.backends.cudnn.deterministic = True
+    import torch.backends.cudnn as cudnn
+    cudnn.deterministic = True
     torch.set_float32_matmul_precision("high")
     device = "mps" if torch.backends.mps.is_available() else "cpu"
 
@@ -19,16 +20,22 @@ Source: PyTorch documentation, torch.backends and "Reproducibility".
 
 from __future__ import annotations
 
+import sys
 import warnings
+from types import ModuleType
 from typing import Any
 
+__path__: list[str] = []  # a package, without a folder: each Backend enters itself among the modules
 
-class Backend:
-    """One of PyTorch's backends: what it says of itself, and settings."""
 
-    def __init__(self, available: bool = False, **settings: Any) -> None:
+class Backend(ModuleType):
+    """One of PyTorch's backends, a module that can be imported: what it says of itself, and settings."""
+
+    def __init__(self, name: str, available: bool = False, **settings: Any) -> None:
+        super().__init__(f"{__name__}.{name}")
         self._available = available
         vars(self).update(settings)
+        sys.modules[self.__name__] = self
 
     def is_available(self) -> bool:
         """Is it used here?"""
@@ -53,12 +60,13 @@ class Accelerator(Backend):
         return 0
 
 
-accelerator = xpu = Accelerator()
+accelerator = xpu = Accelerator("accelerator")
 
 
-cudnn = Backend(enabled=True, benchmark=False, deterministic=False, allow_tf32=True)
-cuda = Backend(matmul=Backend(allow_tf32=False))
-mps, mkl, mkldnn, openmp = Backend(), Backend(), Backend(enabled=True), Backend(available=True)
+cudnn = Backend("cudnn", enabled=True, benchmark=False, deterministic=False, allow_tf32=True)
+cuda = Backend("cuda", matmul=Backend("cuda.matmul", allow_tf32=False))
+mps, mkl, openmp = Backend("mps"), Backend("mkl"), Backend("openmp", available=True)
+mkldnn = Backend("mkldnn", enabled=True)
 
 _state: dict[str, Any] = {"precision": "highest", "deterministic": False}
 

@@ -17,6 +17,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
+__path__: list[str] = []  # a package, without modules: `import torch.cuda.amp` is told why
+
 
 def is_available() -> bool:
     """False: there are no CUDA kernels here."""

@@ -129,7 +129,7 @@ def backward(
     operations. Unless `retain`, what a node saved is dropped as soon as it was used. `watch(node, g, cotangents)`
     is called at each node with parents: it is how `backward(trace=True)` prints what happens. `capture`, a dict with
     nodes as keys, collects what arrives at those nodes; then no leaf keeps anything, and no node that leads to none of
-    them is touched.
+    them is touched or dropped: not what lies behind them, either.
 
     Who owns a buffer of gradients? The first cotangent to reach a node is *borrowed*, unless it is fresh (addition
     hands the same one to both operands); the second makes a sum, which is ours; later ones are added to it in place.
@@ -140,12 +140,12 @@ def backward(
             deliver(root, g, False, capture)
         else:
             starting[root] = starting[root] + g if root in starting else g
-    needed = None if capture is None else leading_to(capture, starting)
+    needed = set() if capture is None else leading_to(capture, starting)
     order = topological_order(*starting)
     try:
         for node in order:
             g, node.arrived = node.arrived, None
-            if needed is not None and node not in needed:
+            if capture is not None and node not in needed and node not in capture:
                 continue
             if starting and node in starting:
                 g = starting.pop(node) if g is None else g + starting.pop(node)
@@ -156,7 +156,7 @@ def backward(
             if capture is not None:
                 if node in capture:
                     capture[node] = g
-                if node.leaf:
+                if node.leaf or node not in needed:
                     continue
             cotangents = node.pull(g, graph)
             if watch is not None:
@@ -184,10 +184,10 @@ def backward(
 
 
 def leading_to(targets: Iterable[Any], roots: Iterable[Any]) -> set[Any]:
-    """Those of the nodes that `roots` depend on which depend on one of `targets` (and these themselves)."""
-    found = set(targets)
+    """Those of the nodes that `roots` depend on which have one of `targets` among their operands, or theirs."""
+    wanted, found = set(targets), set[Any]()
     for node in reversed(list(topological_order(*roots))):  # operands first
-        if not found.isdisjoint(node.parents):
+        if not (wanted.isdisjoint(node.parents) and found.isdisjoint(node.parents)):
             found.add(node)
     return found
 

@@ -27,7 +27,7 @@ complex* *complex cfloat cdouble chalf polar | complex numbers | keep real and i
 real imag conj* angle is_conj resolve_conj view_as_real | complex numbers | keep both parts in two tensors
 fft ifft rfft stft istft *_window | Fourier transforms | compute with numpy.fft on x.detach().numpy()
 *quant* *qint* qscheme q_scale q_zero_point ao fake_* | quantized tensors | compute in float32
-distributed DistributedDataParallel DataParallel | several processes | one uses all cores; DataLoader has workers
+distributed *parallel *DataParallel | several processes | one uses all cores; DataLoader has workers
 SyncBatchNorm multiprocessing rpc futures | several processes or GPUs | one process uses all cores
 compile jit export fx _dynamo _inductor compiler | compiling programs | call the function as it is, kernels are compiled
 package script ScriptModule | compiling programs | call the function as it is, kernels are compiled anyway

@@ -35,6 +35,7 @@ from .tensors import Tensor
 STRUCTURE = "tinygrad_edu"  # the key in the metadata
 DTYPES = {"BOOL", "U8", "I8", "I16", "I32", "I64", "F32", "F64"}  # as the format names those that there are
 PICKLES = (b"PK\x03\x04", b"\x80")  # how torch.save's files begin: a zip archive with a pickle in it, or a bare pickle
+LENGTH_END = b"\0\0\0\0{"  # bytes 4 to 8 of safetensors: the length of the header may begin as a pickle does
 
 
 def library() -> Any:
@@ -171,7 +172,7 @@ def load(
     data = f.read() if hasattr(f, "read") else Path(f).read_bytes()
     if not isinstance(data, bytes | bytearray):
         raise TypeError(f"load: the file gives {type(data).__name__}: open it with mode 'rb'")
-    if data.startswith(PICKLES):
+    if data.startswith(PICKLES) and data[4:9] != LENGTH_END:
         raise RuntimeError(
             "load: the file is a pickle, as torch.save writes them, and loading a pickle runs what is in it. Convert "
             "it where PyTorch is installed, if you trust it: safetensors.torch.save_file(torch.load(path), new_path)"

@@ -5,6 +5,7 @@ import pickle
 
 import numpy as np
 import torch
+import torch.backends.cudnn as cudnn
 import torch.nn as nn
 import torch.nn.functional as F
 from torch.optim.lr_scheduler import LRScheduler
@@ -12,6 +13,7 @@ from torch.optim.optimizer import Optimizer
 from torch.utils.data import DataLoader, Dataset, Sampler
 
 torch.manual_seed(4)
+cudnn.benchmark, cudnn.deterministic = False, True
 device = torch.accelerator.current_accelerator().type if torch.accelerator.is_available() else "cpu"
 
 

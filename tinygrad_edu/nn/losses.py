@@ -26,7 +26,7 @@ class Loss(Kept):
 
     def settled(self, options: dict[str, Any]) -> dict[str, Any]:
         old = options.pop("size_average", None), options.pop("reduce", None)
-        options["reduction"] = legacy_reduction(*old, options["reduction"])
+        options["reduction"] = legacy_reduction(*old, options["reduction"], stacklevel=4)
         if options["reduction"] not in self.reductions:
             check_reduction(options["reduction"])
         return options

@@ -17,6 +17,9 @@ back it stands in that slot, and the derivative by either operand is the operati
 others. So one node closes under differentiation, as often as one likes. The kernels are in
 tinygrad_kernels/cpu/convolution.py. One dimension is an image of height 1.
 
+Kernels without room to move. One as large as its image makes one number of it: a product of matrices (`covered`). One
+as wide as its image moves along the height only, and that is a convolution of one dimension (`across`).
+
 Source: V. Dumoulin and F. Visin, A guide to convolution arithmetic for deep learning, 2016 (arXiv:1603.07285).
 """
 
@@ -26,8 +29,9 @@ from typing import Any
 
 from tinygrad_kernels.cpu.convolution import Geometry
 
-from ..graph import mode
+from ..graph import mode, no_grad
 from ..tensors import Tensor
+from .linalg import times
 from .reduction import SavingNode
 from .strides import Size
 
@@ -67,13 +71,49 @@ def convolution(slot: int, operands: dict[int, Tensor], bias: Tensor | None, geo
         )[slot]
     )
     operands = {number: x.contiguous() for number, x in operands.items()}
-    kind = next(iter(operands.values())).kind
-    out = Tensor(kind.empty(shape.numel()), shape, kind)
-    flats = [(operands | {slot: out})[number].flat for number in (X, W, Y)]
-    kind.backend.convolution(slot, *flats, None if bias is None else bias.contiguous().flat, geometry)
+    if g.kernel == g.image and g.result == (1, 1) and g.padding == (0, 0) and g.groups == 1:
+        out = covered(slot, operands, bias).reshape(shape)
+    elif g.kernel[1] == g.image[1] > 1 == g.result[1] and g.padding[1] == 0:
+        out = across(slot, operands, bias, geometry).reshape(shape)
+    else:
+        kind = next(iter(operands.values())).kind
+        out = Tensor(kind.empty(shape.numel()), shape, kind)
+        flats = [(operands | {slot: out})[number].flat for number in (X, W, Y)]
+        kind.backend.convolution(slot, *flats, None if bias is None else bias.contiguous().flat, geometry)
     if mode.grad and any(x is not None and x.node is not None for x in (*operands.values(), bias)):
         out.node = ConvolutionBackward(slot, operands, bias, geometry)
     return out
+
+
+def covered(slot: int, operands: dict[int, Tensor], bias: Tensor | None) -> Tensor:
+    """The operation, outside of the graph, with a kernel as large as its image: a product of matrices."""
+    with no_grad():
+        matrices = {number: x.flatten(1) for number, x in operands.items()}
+        if slot == W:
+            return times(matrices[Y], matrices[X], left=True)
+        if slot == Y:
+            return times(matrices[X], matrices[W], right=True, bias=None if bias is None else bias.contiguous().flat)
+        out = times(matrices[Y], matrices[W])
+        return out if bias is None else out.unflatten(1, (len(bias), -1)) + bias.unsqueeze(1)
+
+
+def across(slot: int, operands: dict[int, Tensor], bias: Tensor | None, g: Geometry) -> Tensor:
+    """The operation, outside of the graph, with a kernel as wide as its image (of word vectors, say).
+
+    Such a kernel moves down only. Each column is a channel of an image of one line, and the height becomes the width:
+    x (N, C, H, W) -> (N, C W, 1, H), and w likewise. The kernels then see no border and no position twice.
+    """
+    width = g.image[1]
+    line = {"image": (1, g.image[0]), "kernel": (1, g.kernel[0]), "result": (1, g.result[0])}
+    steps = {"stride": (1, g.stride[0]), "padding": (0, g.padding[0]), "dilation": (1, g.dilation[0])}
+    turned = g._replace(channels=g.channels * width, **line, **steps)
+    with no_grad():
+        lines = {number: x.transpose(2, 3).flatten(1, 2).unsqueeze(2) for number, x in operands.items()}
+        if Y in lines:
+            lines[Y] = operands[Y].transpose(2, 3)
+        bias = bias.repeat_interleave(width) if bias is not None and slot == X else bias
+        out = convolution(slot, lines, bias, turned)
+        return out if slot == Y else out.unflatten(1, (-1, width)).squeeze(3).transpose(2, 3).contiguous()
 
 
 # Arguments --------------------------------------------------------------------------------------------------

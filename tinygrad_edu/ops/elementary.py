@@ -27,7 +27,7 @@ import numpy as np
 from tinygrad_kernels import calculus
 
 from ..dtypes import BOOL, NUMBERS, bool_, fitting, result_dtype
-from .elementwise import ElementwiseMethods, binary, described, in_place, reflected, unary
+from .elementwise import ElementwiseMethods, binary, described, in_place, number_first, reflected, unary
 from .in_place import apply_in_place
 from .plan import OPERATIONS, apply
 
@@ -225,20 +225,28 @@ class ElementaryMethods:
         """lerp, in place"""
         return apply_in_place(OPERATIONS["lerp"], self, end, weight)
 
-    def addcmul(self: Any, tensor1: Tensor, tensor2: Tensor, *, value: float = 1) -> Tensor:
+    def addcmul(self: Any, tensor1: Any, tensor2: Tensor, *old: Tensor, value: float = 1) -> Tensor:
         """self + value * tensor1 * tensor2"""
+        if old:
+            tensor1, tensor2, value = number_first("addcmul", tensor1, tensor2, *old)
         return apply(OPERATIONS["addcmul"], self, tensor1, tensor2, value)
 
-    def addcmul_(self: Any, tensor1: Tensor, tensor2: Tensor, *, value: float = 1) -> Tensor:
+    def addcmul_(self: Any, tensor1: Any, tensor2: Tensor, *old: Tensor, value: float = 1) -> Tensor:
         """addcmul, in place"""
+        if old:
+            tensor1, tensor2, value = number_first("addcmul_", tensor1, tensor2, *old)
         return apply_in_place(OPERATIONS["addcmul"], self, tensor1, tensor2, value)
 
-    def addcdiv(self: Any, tensor1: Tensor, tensor2: Tensor, *, value: float = 1) -> Tensor:
+    def addcdiv(self: Any, tensor1: Any, tensor2: Tensor, *old: Tensor, value: float = 1) -> Tensor:
         """self + value * tensor1 / tensor2"""
+        if old:
+            tensor1, tensor2, value = number_first("addcdiv", tensor1, tensor2, *old)
         return apply(OPERATIONS["addcdiv"], self, tensor1, tensor2, value)
 
-    def addcdiv_(self: Any, tensor1: Tensor, tensor2: Tensor, *, value: float = 1) -> Tensor:
+    def addcdiv_(self: Any, tensor1: Any, tensor2: Tensor, *old: Tensor, value: float = 1) -> Tensor:
         """addcdiv, in place"""
+        if old:
+            tensor1, tensor2, value = number_first("addcdiv_", tensor1, tensor2, *old)
         return apply_in_place(OPERATIONS["addcdiv"], self, tensor1, tensor2, value)
 
     def masked_fill(self: Any, mask: Tensor, value: Any) -> Tensor:

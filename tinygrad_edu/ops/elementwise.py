@@ -15,6 +15,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
+from warnings import warn
 
 import numpy as np
 from tinygrad_kernels import calculus
@@ -179,6 +180,24 @@ def scaled(x: Tensor, y: Any, alpha: Any, sign: int = 1) -> tuple[Tensor, Any, A
     return x, y, sign * alpha
 
 
+def number_first(name: str, number: Any, *tensors: Any) -> tuple:
+    """PyTorch's old form `x.add_(alpha, other)`, with a warning: the operands in today's order, and the number."""
+    names, keyword = ("tensor1, tensor2", "value") if name.startswith("addc") else ("other", "alpha")
+    fits = len(tensors) == names.count(",") + 1 and all(isinstance(x, Tensor) for x in tensors)
+    if type(number) not in NUMBERS or not fits:
+        given = ", ".join(type(x).__name__ for x in (number, *tensors))
+        raise TypeError(
+            f"{name}() received an invalid combination of arguments - got ({given}), but expected ({names}, *, "
+            f"{keyword}=1)"
+        )
+    warn(
+        f"This overload of {name} is deprecated: {name}(Number {keyword}, {names}). "
+        f"Consider using {name}({names}, *, {keyword}=...) instead",
+        stacklevel=3,
+    )
+    return *tensors, number
+
+
 class ElementwiseMethods:
     """The elementwise methods of Tensor. Each is one line: the operation; see the calculus for its formula."""
 
@@ -188,9 +207,9 @@ class ElementwiseMethods:
     __sub__ = binary(calculus.Sub)
     __mul__ = binary(calculus.Mul)
     __truediv__ = binary(calculus.Div)
-    __radd__ = reflected(calculus.Add)
+    __radd__ = __add__  # as PyTorch does: next_functions has the tensor first
     __rsub__ = reflected(calculus.Sub)
-    __rmul__ = reflected(calculus.Mul)
+    __rmul__ = __mul__
     __rtruediv__ = reflected(calculus.Div)
     __rpow__ = reflected(calculus.Pow)
     __neg__ = unary(calculus.Neg)
@@ -222,22 +241,30 @@ class ElementwiseMethods:
     sigmoid = unary(calculus.Sigmoid)
     _cube = unary(calculus.Cube)
 
-    def add(self: Any, other: Any, *, alpha: float = 1) -> Tensor:
+    def add(self: Any, other: Any, *old: Tensor, alpha: float = 1) -> Tensor:
         """self + alpha * other"""
+        if old:
+            other, alpha = number_first("add", other, *old)
         return _add(self, other) if alpha == 1 else apply(OPERATIONS["addscaled"], *scaled(self, other, alpha))
 
-    def sub(self: Any, other: Any, *, alpha: float = 1) -> Tensor:
+    def sub(self: Any, other: Any, *old: Tensor, alpha: float = 1) -> Tensor:
         """self - alpha * other"""
+        if old:
+            other, alpha = number_first("sub", other, *old)
         return _sub(self, other) if alpha == 1 else apply(OPERATIONS["addscaled"], *scaled(self, other, alpha, -1))
 
-    def add_(self: Any, other: Any, *, alpha: float = 1) -> Tensor:
+    def add_(self: Any, other: Any, *old: Tensor, alpha: float = 1) -> Tensor:
         """self += alpha * other"""
+        if old:
+            other, alpha = number_first("add_", other, *old)
         if alpha == 1:
             return self.__iadd__(other)
         return apply_in_place(OPERATIONS["addscaled"], *scaled(self, other, alpha))
 
-    def sub_(self: Any, other: Any, *, alpha: float = 1) -> Tensor:
+    def sub_(self: Any, other: Any, *old: Tensor, alpha: float = 1) -> Tensor:
         """self -= alpha * other"""
+        if old:
+            other, alpha = number_first("sub_", other, *old)
         if alpha == 1:
             return self.__isub__(other)
         return apply_in_place(OPERATIONS["addscaled"], *scaled(self, other, alpha, -1))

@@ -21,7 +21,7 @@ from tinygrad_kernels.codegen import Signature
 from tinygrad_kernels.expr import trace
 
 from ..dtypes import NUMBERS, Kind, fitting
-from ..graph import Node, Shared, mode, same_memory, share
+from ..graph import Node, Shared, base_of, mode, same_memory, share
 from .history import begin_change, record_change
 from .launch import compute
 from .plan import Operation, Plan, apply, plan_for
@@ -149,7 +149,7 @@ class OverwriteBackward(Node):
 def overwrite(x: Tensor, source: Any, label: str) -> Tensor:
     """x takes over the elements of a tensor (broadcast, converted), or one number everywhere."""
     recorded = begin_change(x, label, source, same=not isinstance(source, Tensor))
-    before = x.node
+    before = x.node if base_of(x) is x else None  # of a view: its base's new node sends zeros to the old elements
     if isinstance(source, Tensor):
         copy_into(x, source.clone() if same_memory(x, source) else source.detach())
     elif x.flat is not None:
@@ -161,7 +161,8 @@ def overwrite(x: Tensor, source: Any, label: str) -> Tensor:
         copy_into(x, number)
     if recorded:
         parents = (before, source.node if isinstance(source, Tensor) else None)
-        record_change(x, OverwriteBackward(parents, source, f"{label.capitalize()}Backward0"))
+        node = None if parents == (None, None) else OverwriteBackward(parents, source, f"{label.capitalize()}Backward0")
+        record_change(x, node)
     else:
         share(x).version += 1
     return x

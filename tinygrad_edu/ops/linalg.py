@@ -177,6 +177,46 @@ def product(a: Tensor, b: Tensor) -> Tensor:
     return out
 
 
+class VectorBackward(MmBackward):
+    """A product of two vectors, or of a vector and a matrix."""
+
+    __slots__ = ()
+
+    def name(self) -> str:
+        return "DotBackward0" if len(self.shapes[0]) == len(self.shapes[1]) else "MvBackward0"
+
+    def pull(self, g: Tensor, graph: bool) -> tuple[Tensor | None, ...]:
+        if self.done:
+            raise freed(self)
+        self.check()
+        a, b = self.a, self.b
+        if not g.shape:  # of two vectors
+            return b * g if b is not None else None, a * g if a is not None else None
+        if len(self.shapes[1]) == 1:
+            return g.unsqueeze(1) * b if b is not None else None, matmul(a.mT, g) if a is not None else None
+        return matmul(b, g) if b is not None else None, a.unsqueeze(1) * g if a is not None else None
+
+
+def as_matrix(x: Tensor, column: bool) -> Tensor:
+    """A vector as a row or a column, for the kernel alone: neither the graph nor the family of x knows of it."""
+    n = x.shape[0]
+    out = Tensor(x.flat, Size((n, 1) if column else (1, n)), x.kind)
+    if x.flat is None:
+        root, offset, (step,), base = x.region
+        out.region = (root, offset, (step, 1) if column else (n * step, step), base)
+    return out
+
+
+def vector_product(a: Tensor, b: Tensor) -> Tensor:
+    """A product of operands that fit, of which one is a vector and the other a vector or a matrix."""
+    row = a if len(a.shape) == 2 else as_matrix(a, False)
+    column = b if len(b.shape) == 2 else as_matrix(b, True)
+    out = Tensor(times(row, column).flat, Size((*a.shape[:-1], *b.shape[1:])), a.kind)
+    if (a.node is not None or b.node is not None) and mode.grad:
+        out.node = VectorBackward(a, b)
+    return out
+
+
 def buffer(x: Tensor) -> Any:
     return x.flat if x.flat is not None else x.region[0]
 
@@ -250,6 +290,8 @@ def matmul(a: Tensor, b: Tensor) -> Tensor:
         )
     if len(a.shape) == len(b.shape) == 2:
         return product(a, b)
+    if len(a.shape) <= 2 and len(b.shape) <= 2 and a.shape[-1] == b.shape[0]:
+        return vector_product(a, b)
     row = a if len(a.shape) > 1 else a.reshape(1, -1)
     column = b if len(b.shape) > 1 else b.reshape(-1, 1)
     if len(a.shape) > 2 and len(b.shape) <= 2 and a.flat is not None:  # fold the batch into the rows: one product

@@ -211,7 +211,8 @@ class ElementwiseNode(Node):
         return node_name(self.plan.operation.op, self.plan.targets)
 
     def release(self) -> None:
-        self.buffers = self.operands = self.out_shared = None
+        if self.operands is not NOTHING:  # where nothing was saved, nothing is lost
+            self.buffers = self.operands = self.out_shared = None
 
     def pull(self, g: Tensor, graph: bool) -> tuple[Tensor | None, ...] | list[Tensor | None]:
         if self.buffers is None:

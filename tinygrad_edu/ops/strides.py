@@ -80,7 +80,8 @@ def broadcast_shapes(*shapes: Shape) -> Shape:
             a = (1,) * (len(b) - len(a)) + a
         else:
             b = (1,) * (len(a) - len(b)) + b
-        for axis, (m, n) in enumerate(zip(a, b, strict=True)):
+        for axis in reversed(range(len(a))):  # the last axis that differs is named
+            m, n = a[axis], b[axis]
             if m != n and m != 1 and n != 1:
                 raise RuntimeError(
                     f"The size of tensor a ({m}) must match the size of tensor b ({n}) at non-singleton dimension "

@@ -36,8 +36,8 @@ def check_reduction(reduction: str) -> None:
         raise ValueError(f"{reduction} is not a valid value for reduction: use 'mean', 'sum' or 'none'")
 
 
-def legacy_reduction(size_average: bool | None, reduce: bool | None, reduction: str) -> str:
-    """What `size_average` and `reduce` say, if one of them is given."""
+def legacy_reduction(size_average: bool | None, reduce: bool | None, reduction: str, stacklevel: int = 3) -> str:
+    """What `size_average` and `reduce` say, if one of them is given; the warning is for `stacklevel` frames up."""
     if size_average is None and reduce is None:
         return reduction
     if isinstance(size_average, Tensor) or isinstance(reduce, Tensor):  # nn.MSELoss(output, target)
@@ -45,7 +45,7 @@ def legacy_reduction(size_average: bool | None, reduce: bool | None, reduction: 
                            "nn.MSELoss()(output, target)")  # fmt: skip
     found = "none" if reduce is False else "sum" if size_average is False else "mean"
     warnings.warn(f"size_average and reduce args will be deprecated, please use reduction='{found}' instead.",
-                  stacklevel=4)  # fmt: skip
+                  stacklevel=stacklevel)  # fmt: skip
     return found
 
 
