@@ -104,9 +104,10 @@ def across(slot: int, operands: dict[int, Tensor], bias: Tensor | None, g: Geome
     x (N, C, H, W) -> (N, C W, 1, H), and w likewise. The kernels then see no border and no position twice.
     """
     width = g.image[1]
-    line = {"image": (1, g.image[0]), "kernel": (1, g.kernel[0]), "result": (1, g.result[0])}
-    steps = {"stride": (1, g.stride[0]), "padding": (0, g.padding[0]), "dilation": (1, g.dilation[0])}
-    turned = g._replace(channels=g.channels * width, **line, **steps)
+    turned = g._replace(
+        channels=g.channels * width, image=(1, g.image[0]), kernel=(1, g.kernel[0]), result=(1, g.result[0]),
+        stride=(1, g.stride[0]), padding=(0, g.padding[0]), dilation=(1, g.dilation[0]),
+    )  # fmt: skip
     with no_grad():
         lines = {number: x.transpose(2, 3).flatten(1, 2).unsqueeze(2) for number, x in operands.items()}
         if Y in lines:
