@@ -65,6 +65,8 @@ parametri* *weight_norm *spectral_norm prune stateless | changing modules when t
 skip_init fuse_* fusion convert_conv* | changing modules when they are done | a Module of your own
 StackDataset DistributedSampler *DataPipe datapipes | rare datasets | a Dataset that returns a dict
 *cudnn* *miopen* *mkldnn* *fbgemm* *grouped_mm *scaled_mm | other libraries' kernels | the operation itself
+modules adam sgd clip_grad grad_mode variable | PyTorch's files | the same names from nn, optim, nn.utils, autograd
+graph saved_tensors_hooks saved_tensors* | what nodes save | utils.checkpoint; an autograd.Function of your own
 make_tensor assert_allclose | PyTorch's tests of itself | testing.assert_close
 BoolStorage *StorageBase from_file share_memory from_dlpack to_dlpack | shared memory | from_numpy, x.numpy()
 """
