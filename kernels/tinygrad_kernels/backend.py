@@ -32,6 +32,11 @@ class Backend(Protocol):
     def to_numpy(self, buffer: Any) -> Any:
         """The reverse."""
 
+    def address(self, buffer: Any) -> int:
+        """Where it begins in the memory of the device."""
+
+    Generator: Any  # cpu/random.py: a stream of random numbers that fills buffers
+
     def flat(self, formula: Formula, signature: Signature, big: bool) -> Callable:
         """Elementwise over contiguous operands: (*results, *inputs)."""
 
@@ -107,7 +112,9 @@ def get_backend(device: str) -> Backend:
         from .cpu import backend
 
         return backend
-    raise RuntimeError(
-        "device='cuda' is not available: this version of tinygrad_edu has kernels for the CPU only, so no NVIDIA GPU "
-        "was looked for. Use device='cpu' (the default); `python -m tinygrad_edu doctor` shows what this machine has."
-    )
+    from .cuda.presence import require
+
+    require()
+    from .cuda import backend as cuda_backend
+
+    return cuda_backend

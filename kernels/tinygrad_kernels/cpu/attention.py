@@ -28,6 +28,8 @@ Source: A. Vaswani et al., Attention is all you need, 2017 (arXiv:1706.03762); T
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 from numpy import ndarray
 
@@ -153,24 +155,24 @@ def attention(
     k: ndarray,
     v: ndarray,
     bias: ndarray,
-    sizes: ndarray,
+    sizes: Sequence[int],
     scale: float,
     causal: bool,
 ) -> None:
     """out = softmax(scale Q Kᵀ + bias) V for each head; `weights`, the softmax, is for the backward.
 
-    `sizes` (int64) describes the operands, as the comment at the top of the file says; the last axis of q, k and v has
+    `sizes` describes the operands, as the comment at the top of the file says; the last axis of q, k and v has
     stride 1. out is (batch, n, heads, e), weights (batch, heads, n, m); an empty bias is none.
 
     >>> q, k, v = np.zeros(2), np.zeros(2), np.array([1.0, 3.0])  # one head, two queries and two keys of one number
-    >>> sizes = np.array([1, 2, 2, 1, 1, *3 * (0, 0, 0, 1), *5 * (0,)])
+    >>> sizes = (1, 2, 2, 1, 1, *3 * (0, 0, 0, 1), *5 * (0,))
     >>> out, weights = np.empty(2), np.empty(4)
     >>> attention(out, weights, q, k, v, np.empty(0), sizes, 1.0, True)
     >>> out.tolist(), weights.tolist()
     ([1.0, 2.0], [1.0, 0.0, 0.5, 0.5])
     """
     size = int(sizes[1] * sizes[2])
-    _forward(weights.size // size, size, sizes, out, weights, q, k, v, bias, scale, causal)
+    _forward(weights.size // size, size, np.array(sizes, np.int64), out, weights, q, k, v, bias, scale, causal)
 
 
 def attention_backward(
@@ -182,9 +184,9 @@ def attention_backward(
     q: ndarray,
     k: ndarray,
     v: ndarray,
-    sizes: ndarray,
+    sizes: Sequence[int],
     scale: float,
 ) -> None:
     """The gradients of q (batch, n, heads, d), k (batch, m, heads, d) and v (batch, m, heads, e); g is laid as out."""
     size = int(sizes[1] * sizes[2])
-    _backward(weights.size // size, size, sizes, gq, gk, gv, g, weights, q, k, v, scale)
+    _backward(weights.size // size, size, np.array(sizes, np.int64), gq, gk, gv, g, weights, q, k, v, scale)

@@ -27,6 +27,7 @@ from .matmul import batched_matmul, matmul_kernel
 from .memory import allocator, maker
 from .norm import layer_norm, layer_norm_backward
 from .pooling import average_pool, average_pool_backward, max_pool, max_pool_backward
+from .random import Generator
 from .recurrent import recurrent, recurrent_backward
 from .rows import (
     cross_entropy,
@@ -46,21 +47,24 @@ from .variance import variance
 __all__ = [
     "recurrent", "recurrent_backward",
     "convolution",
-    "PARALLEL_FROM", "add_at", "allocator", "attention", "attention_backward", "batch_norm", "batch_norm_backward",
-    "batched_matmul", "columns", "coordinates", "count_true", "cross_entropy",
+    "PARALLEL_FROM", "add_at", "address", "allocator", "attention", "attention_backward", "batch_norm",
+    "batch_norm_backward", "batched_matmul", "columns", "coordinates", "count_true", "cross_entropy",
     "cross_entropy_backward", "cumprod", "cumsum", "find_overwritten", "find_true", "first_of_rows", "flat",
-    "fold_index", "from_numpy", "gather_places", "layer_norm", "layer_norm_backward", "log_softmax",
+    "fold_index", "from_numpy", "Generator", "gather_places", "layer_norm", "layer_norm_backward", "log_softmax",
     "log_softmax_backward", "logsumexp", "logsumexp_backward", "maker", "mark_runs", "matmul_kernel", "median_rows",
     "paste", "put", "recurrence", "reduce_at", "rows", "runs", "search_rows", "smallest_and_largest", "softmax",
-    "softmax_backward", "sort_rows", "strided", "take", "to_numpy", "triangle",
-    "average_pool", "average_pool_backward", "max_pool", "max_pool_backward",
-    "cumextreme", "logcumsumexp", "variance",
+    "softmax_backward", "sort_rows", "strided", "take", "to_numpy", "triangle", "average_pool", "average_pool_backward",
+    "max_pool", "max_pool_backward", "cumextreme", "logcumsumexp", "variance",
 ]  # fmt: skip
 
 
 def from_numpy(array: np.ndarray) -> np.ndarray:
     """A C-contiguous array as a flat one that shares its memory."""
     return array.reshape(-1)
+
+
+def address(buffer: np.ndarray) -> int:
+    return buffer.ctypes.data
 
 
 def convolution(*arguments: Any) -> None:

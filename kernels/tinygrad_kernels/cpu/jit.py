@@ -27,29 +27,27 @@ build by the hash of all its inputs: E. Dolstra, "The Purely Functional Software
 
 from __future__ import annotations
 
-import functools
 import hashlib
 import pickle
 import sys
-import types
 import warnings
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import Any
 
 import llvmlite.binding
 import numba
-import numpy as np
 from numba.core import codegen, config
 from numba.core.errors import NumbaWarning
 
 from .. import cache
+from ..fingerprint import fingerprint
 
 try:  # Numba's internals, the same from 0.61 to 0.68. Without them every process compiles its kernels
     from numba.core.caching import _Cache
     from numba.core.compiler import CompileResult
     from numba.core.serialize import dumps
 except ImportError:
-    _Cache = None  # type: ignore[assignment, misc]
+    _Cache = None
 
 
 FORMAT = 2  # one more whenever this file compiles the same functions to other machine code
@@ -82,6 +80,7 @@ def jit(
     only. `inline=True`: for functions of one element that loops call. LLVM leaves a long one (erf) a call, and a loop
     with a call in it takes one element at a time: 26 ns instead of 2.
 
+    >>> import numpy as np
     >>> @jit
     ... def double(out, x):
     ...     for i in range(x.size):
@@ -100,82 +99,6 @@ def jit(
     if _Cache is not None and hasattr(kernel, "_cache"):  # under NUMBA_DISABLE_JIT it is the plain function
         kernel._cache = KernelCache(kernel)
     return kernel
-
-
-# What a kernel is made from ---------------------------------------------------------------------------------
-def fingerprint(kernel: Any) -> str:
-    """A hash of all code that can end up in `kernel`: its own, and that of the functions that it reaches.
-
-    What a function reaches is found where Python would find it: the names in its bytecode, looked up in its
-    closure and its module (and `m.exp` in the module m). Numba freezes numbers and arrays that it finds
-    there, so their values count too.
-    """
-    digest = hashlib.sha256()
-    seen = [kernel]
-    for reached in seen:  # it grows while it is walked through
-        function = reached if isinstance(reached, types.FunctionType) else _python_function(reached, "")
-        package = function.__module__.partition(".")[0]
-        digest.update(_own_code(function))
-        options = getattr(reached, "targetoptions", {})
-        digest.update(repr([(name, _plain(options[name])) for name in sorted(options)]).encode())
-        for name, value in _reached_values(function):
-            if _python_function(value, package) is None:
-                digest.update(f"{name}={_frozen(value)};".encode())
-            elif not any(value is other for other in seen):
-                seen.append(value)
-    return digest.hexdigest()
-
-
-@functools.cache  # exp stands in many kernels
-def _own_code(function: Any) -> bytes:
-    digest = hashlib.sha256(repr(function.__defaults__).encode())
-    for code in _code_objects(function.__code__):
-        constants = [constant for constant in code.co_consts if not isinstance(constant, types.CodeType)]
-        names = (code.co_name, code.co_varnames, code.co_names, code.co_freevars)
-        digest.update(repr((names, constants)).encode() + code.co_code + code.co_exceptiontable)
-    return digest.digest()
-
-
-def _python_function(value: Any, package: str) -> Any:
-    """The Python function behind a jitted function, an intrinsic, or a function of `package`; or None."""
-    if isinstance(value, types.FunctionType):
-        return value if (value.__module__ or "").partition(".")[0] == package else None
-    function = getattr(value, "py_func", None) or getattr(value, "_defn", None)
-    return function if isinstance(function, types.FunctionType) else None
-
-
-def _code_objects(code: types.CodeType) -> Iterator[types.CodeType]:
-    yield code
-    for constant in code.co_consts:
-        if isinstance(constant, types.CodeType):  # a function inside the function
-            yield from _code_objects(constant)
-
-
-def _reached_values(function: types.FunctionType) -> Iterator[tuple[str, Any]]:
-    cells = zip(function.__code__.co_freevars, function.__closure__ or (), strict=True)
-    yield from ((name, cell.cell_contents) for name, cell in cells)
-    names = [name for code in _code_objects(function.__code__) for name in code.co_names]
-    for name in names:
-        if name in function.__globals__:
-            value = function.__globals__[name]
-            yield name, value
-            if isinstance(value, types.ModuleType):
-                yield from ((other, vars(value)[other]) for other in names if other in vars(value))
-
-
-def _frozen(value: Any) -> str:
-    """What Numba can make of a value that stands outside the function: its content, or at least its kind."""
-    if isinstance(value, np.ndarray):
-        return f"{value.dtype}{value.shape}{hashlib.sha256(value.tobytes()).hexdigest()}"
-    if isinstance(value, (bool, int, float, complex, str, bytes, np.generic, np.dtype)):
-        return repr(value)
-    if isinstance(value, tuple):
-        return f"({','.join(map(_frozen, value))})"
-    return getattr(value, "__qualname__", type(value).__qualname__)  # never repr: it may hold an address
-
-
-def _plain(option: Any) -> str:
-    return repr(sorted(option) if isinstance(option, (set, frozenset)) else option)  # sets have no order
 
 
 # The cache that a dispatcher asks ---------------------------------------------------------------------------

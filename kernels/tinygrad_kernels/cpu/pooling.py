@@ -155,8 +155,8 @@ def max_pool(
         _max(planes, length, out, at, x, top, bottom, left, right, *steps, width)
 
 
-def max_pool_backward(gx: Any, g: Any, at: Any, planes: int, length: int) -> None:
-    """gx: zeros, with g added at the places, plane by plane."""
+def max_pool_backward(gx: Any, g: Any, at: Any, planes: int, length: int, windows: Any = None) -> None:
+    """gx: zeros, with g added at the places, plane by plane. (The GPU asks where windows are: ../cuda/pooling.py.)"""
     _max_backward(planes, length, gx, g, at)
 
 

@@ -57,12 +57,19 @@ from tinygrad_kernels.cpu.random_kernels import (
     uniform_float32,
     uniform_float64,
 )
+from tinygrad_kernels.random_checks import (
+    check_float,
+    check_integers,
+    check_normal,
+    check_probability,
+    check_uniform,
+    greatest,
+)
 
 BLOCK = 624  # words in a state of the Mersenne Twister
 CHUNK = 64 * BLOCK  # words drawn at a time for large arrays: 156 KB stay in the level-2 cache
 FRESH_SEED = 67280421310721  # the seed of PyTorch's generators that were given none
 WIDE_SPAN = 1 << 28  # from this span on, an integer takes two words
-GREATEST = {np.dtype(t): float(np.finfo(t).max) for t in (np.float32, np.float64)}
 
 # The bytes of PyTorch's saved state: seed, words left before the next twist (plus 1), seeded?, words used,
 # the block (each word in 64 bits), and Box-Muller's spare (in `normal_y`).
@@ -207,11 +214,7 @@ class Generator:
 
         Raises RuntimeError if low > high or high - low overflows.
         """
-        _check_float(out, "uniform_")
-        if low > high:
-            raise RuntimeError(f"uniform_ expects to return a [from, to) range, but found from={low} > to={high}")
-        if not high - low <= GREATEST[out.dtype]:
-            raise RuntimeError(f"uniform_ expects to - from <= {GREATEST[out.dtype]}, but found from={low}, to={high}")
+        check_uniform(out.dtype, low, high)
         number = out.dtype.type
         low, span = number(low), number(high) - number(low)
         with self._lock:
@@ -231,9 +234,7 @@ class Generator:
 
         Raises RuntimeError if std < 0.
         """
-        _check_float(out, "normal_")
-        if not std >= 0:
-            raise RuntimeError(f"normal expects std >= 0.0, but found std {std}")
+        check_normal(out.dtype, std)
         with self._lock:
             if out.size >= SMALL and contiguous:
                 self._many_normals(out, mean, std)
@@ -262,11 +263,7 @@ class Generator:
 
         Raises RuntimeError if low >= high, or if an integer `out` cannot hold low or high - 1.
         """
-        if low >= high:
-            raise RuntimeError(f"random_ expects 'from' to be less than 'to', but got from={low} >= to={high}")
-        for name, value in (("from", low), ("to - 1", high - 1)):
-            if out.dtype.kind in "iub" and not _least(out.dtype) <= value <= _greatest(out.dtype):
-                raise RuntimeError(f"{name} is out of bounds for {out.dtype}: {value}")
+        check_integers(out.dtype, low, high)
         with self._lock:
             self._modulo(out, low, high - low, two_words=high - low >= WIDE_SPAN)
 
@@ -276,7 +273,7 @@ class Generator:
         This is PyTorch's `random_()`. Here the width of the dtype decides between one word and two.
         """
         with self._lock:
-            self._modulo(out, 0, _greatest(out.dtype) + 1, two_words=out.dtype.itemsize == 8)
+            self._modulo(out, 0, greatest(out.dtype) + 1, two_words=out.dtype.itemsize == 8)
 
     def _modulo(self, out: np.ndarray, low: int, span: int, two_words: bool) -> None:
         if two_words:
@@ -290,14 +287,13 @@ class Generator:
         (PyTorch calls another library, with other numbers, on some Intel machines.) Raises RuntimeError if
         p is not in [0, 1].
         """
-        if not 0 <= p <= 1:
-            raise RuntimeError(f"bernoulli_ expects p to be in [0, 1], but got p={p}")
+        check_probability(p)
         with self._lock:
             self._fill(bernoulli, out, 2, float(p))
 
     def exponential(self, out: np.ndarray) -> None:
         """Fill `out` (n,), float32 or float64, with exponential numbers of rate 1. Two words each."""
-        _check_float(out, "exponential_")
+        check_float(out.dtype, "exponential_")
         with self._lock:
             self._fill(exponential, out, 2)
 
@@ -312,20 +308,3 @@ class Generator:
 def _check_flat(out: np.ndarray) -> None:
     if out.ndim != 1 or not out.flags.c_contiguous:
         raise ValueError(f"out must be flat and contiguous, got shape {out.shape}, strides {out.strides}")
-
-
-def _check_float(out: np.ndarray, name: str) -> None:
-    if out.dtype not in GREATEST:
-        raise TypeError(f"{name} fills float32 or float64 arrays, got {out.dtype}")
-
-
-def _least(dtype: np.dtype) -> int:
-    return 0 if dtype == np.bool_ else int(np.iinfo(dtype).min)
-
-
-def _greatest(dtype: np.dtype) -> int:
-    if dtype == np.bool_:
-        return 1
-    if dtype.kind == "f":  # the greatest number up to which every whole number is exact
-        return 2 ** (np.finfo(dtype).nmant + 1)
-    return int(np.iinfo(dtype).max)

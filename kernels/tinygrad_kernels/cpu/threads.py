@@ -44,7 +44,7 @@ from numba.np.ufunc import parallel as numba_threads
 PARALLEL_FROM = 65536  # elements
 
 # How many Numba can start: NUMBA_NUM_THREADS, or the number of cores
-_most: int = config.NUMBA_NUM_THREADS  # type: ignore[attr-defined]
+_most: int = config.NUMBA_NUM_THREADS
 _wanted = _most  # what set_num_threads asked for
 _serial = _most == 1  # run the serial kernels: one thread is wanted, or this child must not start any
 _forked = False  # this process is such a child

@@ -1,0 +1,148 @@
+"""The GPU's memory, its stream, and what the driver says of it.
+
+Everything goes through one stream, in the order in which it was asked for. A copy to the host waits for it; nothing
+else does.
+
+Source: CUDA Driver API, sections 6.13 (memory) and 6.14 (stream-ordered allocation).
+"""
+
+from __future__ import annotations
+
+from functools import cache
+from threading import Lock, local
+from typing import Any
+
+import numpy as np
+from cuda.bindings import driver
+
+
+class Gpu:
+    """The device, its context and the stream of this library."""
+
+    def __init__(self, number: int = 0) -> None:
+        from cuda.core import Device
+
+        self.device = Device(number)
+        self.device.set_current()
+        self.stream = self.device.create_stream()
+        self.handle = driver.CUstream(int(self.stream.handle))
+        pool = checked(driver.cuDeviceGetDefaultMemPool(number))
+        keep = driver.CUmemPool_attribute.CU_MEMPOOL_ATTR_RELEASE_THRESHOLD
+        checked(driver.cuMemPoolSetAttribute(pool, keep, driver.cuuint64_t(2**63)))  # or each wait gives memory back
+
+
+_lock, _here = Lock(), local()
+
+
+@cache
+def _started() -> Gpu:
+    return Gpu()
+
+
+def gpu() -> Gpu:
+    """The GPU in use, started by the first who asks. Each thread has to tell the driver once that it uses it."""
+    if not hasattr(_here, "gpu"):
+        with _lock:  # or two threads would start it, with two streams
+            found = _started()
+        found.device.set_current()
+        _here.gpu = found
+    return _here.gpu
+
+
+def checked(answer: tuple) -> Any:
+    """What a call of the driver returns, or its error as an exception."""
+    status, *values = answer
+    if status == driver.CUresult.CUDA_SUCCESS:
+        return values[0] if values else None
+    if status == driver.CUresult.CUDA_ERROR_OUT_OF_MEMORY:
+        raise MemoryError
+    raise RuntimeError(
+        f"CUDA error: {status.name}. It may come from a kernel that was launched earlier, since kernels run while "
+        "Python goes on: TINYGRAD_EDU_LAUNCH_BLOCKING=1 makes each launch wait, so that the line is the right one"
+    )
+
+
+def allocate(nbytes: int) -> int:
+    return int(checked(driver.cuMemAllocAsync(nbytes, gpu().handle)))
+
+
+def release(raw: int) -> None:
+    checked(driver.cuMemFreeAsync(raw, gpu().handle))
+
+
+def trim() -> None:
+    """Give what was released back to the system, where other processes can have it."""
+    gpu()
+    checked(driver.cuMemPoolTrimTo(checked(driver.cuDeviceGetDefaultMemPool(0)), 0))
+
+
+def view(raw: int, n: int, dtype: np.dtype) -> int:
+    return raw
+
+
+def offset(at: int, start: int, dtype: np.dtype) -> int:
+    return at + start * dtype.itemsize
+
+
+def copy_in(at: int, array: np.ndarray) -> None:
+    checked(driver.cuMemcpyHtoDAsync(at, array.ctypes.data, array.nbytes, gpu().handle))
+    checked(driver.cuStreamSynchronize(gpu().handle))  # the array may change, or die, after this
+
+
+def copy_out(array: np.ndarray, at: int) -> None:
+    checked(driver.cuMemcpyDtoHAsync(array.ctypes.data, at, array.nbytes, gpu().handle))
+    checked(driver.cuStreamSynchronize(gpu().handle))
+
+
+def copy_across(to: int, at: int, nbytes: int) -> None:
+    """From the device to the device: queued, nobody waits."""
+    if nbytes:
+        checked(driver.cuMemcpyDtoDAsync(to, at, nbytes, gpu().handle))
+
+
+def synchronize() -> None:
+    """Wait until everything that was queued is done."""
+    checked(driver.cuStreamSynchronize(gpu().handle))
+
+
+def info() -> tuple[int, int]:
+    """Bytes that are free, and all of them."""
+    gpu()
+    status, free, total = driver.cuMemGetInfo()
+    checked((status,))
+    return free, total
+
+
+def properties() -> dict[str, Any]:
+    device = gpu().device
+    capability = device.compute_capability
+    return {
+        "name": device.name,
+        "compute_capability": (capability.major, capability.minor),
+        "multiprocessors": device.properties.multiprocessor_count,
+    }
+
+
+class Point:
+    """A point in the stream: an event of the driver."""
+
+    def __init__(self) -> None:
+        gpu()
+        self.event = checked(driver.cuEventCreate(0))
+
+    def record(self) -> None:
+        checked(driver.cuEventRecord(self.event, gpu().handle))
+
+    def wait(self) -> None:
+        checked(driver.cuEventSynchronize(self.event))
+
+    def reached(self) -> bool:
+        return driver.cuEventQuery(self.event)[0] == driver.CUresult.CUDA_SUCCESS
+
+    def since(self, other: Point) -> float:
+        """Milliseconds."""
+        return checked(driver.cuEventElapsedTime(other.event, self.event))
+
+    def __del__(self) -> None:
+        if hasattr(self, "event"):
+            driver.cuEventDestroy(self.event)

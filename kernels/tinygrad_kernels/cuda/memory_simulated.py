@@ -1,0 +1,81 @@
+"""The simulator's device memory: NumPy arrays, which hold nan wherever nothing has been written yet."""
+
+from __future__ import annotations
+
+import time
+from typing import Any
+
+import numpy as np
+
+TOTAL = 1 << 30  # bytes that the simulated GPU has
+used = 0
+
+
+def allocate(nbytes: int) -> np.ndarray:
+    global used
+    if used + nbytes > TOTAL:
+        raise MemoryError
+    used += nbytes
+    return np.empty(nbytes, np.uint8)
+
+
+def release(raw: np.ndarray) -> None:
+    global used
+    used -= raw.size
+
+
+def trim() -> None:
+    """There is no system behind the simulator."""
+
+
+def view(raw: np.ndarray, n: int, dtype: np.dtype) -> np.ndarray:
+    """The first n elements of a block, poisoned: a kernel that forgets to write one shows."""
+    array = raw[: n * dtype.itemsize].view(dtype)
+    array.fill(np.nan if dtype.kind == "f" else 1 if dtype.kind == "b" else 90)
+    return array
+
+
+def offset(at: np.ndarray, start: int, dtype: np.dtype) -> np.ndarray:
+    return at[start:]
+
+
+def copy_in(at: np.ndarray, array: np.ndarray) -> None:
+    at[: array.size] = array
+
+
+def copy_out(array: np.ndarray, at: np.ndarray) -> None:
+    array[:] = at[: array.size]
+
+
+def copy_across(to: np.ndarray, at: np.ndarray, nbytes: int) -> None:
+    n = nbytes // at.itemsize
+    to[:n] = at[:n]
+
+
+def synchronize() -> None:
+    """Nothing runs behind the program's back here."""
+
+
+def info() -> tuple[int, int]:
+    """Bytes that are free, and all of them."""
+    return TOTAL - used, TOTAL
+
+
+def properties() -> dict[str, Any]:
+    return {"name": "simulated GPU", "compute_capability": (9, 0), "multiprocessors": 2}
+
+
+class Point:
+    """A point in time."""
+
+    def record(self) -> None:
+        self.time = time.perf_counter()
+
+    def wait(self) -> None: ...
+
+    def reached(self) -> bool:
+        return True
+
+    def since(self, other: Point) -> float:
+        """Milliseconds."""
+        return (self.time - other.time) * 1e3
