@@ -9,7 +9,9 @@ The problem. Programs open with lines such as these, whatever machine they then 
 
 The idea. Questions are answered truthfully: there is no accelerator here. Settings are kept, so that reading one gives
 what was set, and change nothing: results here depend on sizes only and are the same every time, which is what the
-settings ask for or allow to give up.
+settings ask for or allow to give up. One does something: with `backends.cuda.matmul.allow_tf32 = True`, which is what
+`set_float32_matmul_precision("high")` sets, products of float32 matrices on a GPU may be computed by its tensor cores,
+which keep three decimal digits.
 
     >>> mps.is_available()
     False
@@ -24,6 +26,8 @@ import sys
 import warnings
 from types import ModuleType
 from typing import Any
+
+import tinygrad_kernels.precision as kernels
 
 __path__: list[str] = []  # a package, without a folder: each Backend enters itself among the modules
 
@@ -48,6 +52,19 @@ class Backend(ModuleType):
         return None
 
 
+class Matmul(Backend):
+    """`torch.backends.cuda.matmul`: whether products of float32 matrices may use tensor cores."""
+
+    @property
+    def allow_tf32(self) -> bool:
+        """May they? Off unless it is set; also set by set_float32_matmul_precision."""
+        return kernels.allow_tf32
+
+    @allow_tf32.setter
+    def allow_tf32(self, value: bool) -> None:
+        set_float32_matmul_precision("high" if value else "highest")
+
+
 class Accelerator(Backend):
     """`torch.accelerator`, whichever a machine has: none."""
 
@@ -64,7 +81,7 @@ accelerator = xpu = Accelerator("accelerator")
 
 
 cudnn = Backend("cudnn", enabled=True, benchmark=False, deterministic=False, allow_tf32=True)
-cuda = Backend("cuda", matmul=Backend("cuda.matmul", allow_tf32=False))
+cuda = Backend("cuda", matmul=Matmul("cuda.matmul"))
 mps, mkl, openmp = Backend("mps"), Backend("mkl"), Backend("openmp", available=True)
 mkldnn = Backend("mkldnn", enabled=True)
 
@@ -82,11 +99,12 @@ def are_deterministic_algorithms_enabled() -> bool:
 
 
 def set_float32_matmul_precision(precision: str) -> None:
-    """Kept, and nothing more: products of float32 matrices are computed in float32. Warns for other names."""
+    """'highest': float32. 'high', 'medium': a GPU may use TF32, with three digits; a CPU does not. Others warn."""
     if precision not in ("highest", "high", "medium"):
         warnings.warn(f"{precision} is not one of 'highest', 'high', or 'medium': the call has no effect", stacklevel=2)
     else:
         _state["precision"] = precision
+        kernels.allow_tf32 = precision != "highest"
 
 
 def get_float32_matmul_precision() -> str:

@@ -25,8 +25,9 @@ from .dtypes import BY_NUMPY, INTEGER, Kind, as_device, as_dtype, bool_, fitting
 from .hints import hinted
 from .ops.conversion import OLD_NAMES, from_array, strided
 from .ops.in_place import fill_kernel, store
-from .ops.shape import check_format, copy, shape_arguments
+from .ops.shape import copy, shape_arguments
 from .ops.strides import Size
+from .ops.views import check_format
 from .tensors import Tensor
 
 F = TypeVar("F", bound=Callable[..., Any])
@@ -123,7 +124,7 @@ def as_tensor(data: Any, dtype: Any = None, device: Any = None) -> Tensor:
     if isinstance(data, Tensor):
         return data.to(dtype=dtype, device=device)
     if isinstance(data, np.ndarray):
-        return from_numpy(data).to(dtype=dtype, device=device)
+        return from_numpy(data).to(dtype=dtype, device=as_device(device))
     return tensor(data, dtype=dtype, device=device)
 
 
@@ -137,7 +138,8 @@ def asarray(
     tensor([1, 2])
     """
     found = as_tensor(obj, dtype=dtype, device=device)
-    sharing = isinstance(obj, np.ndarray) and np.shares_memory(obj, found.detach().numpy()) or found is obj
+    same = isinstance(obj, np.ndarray) and found.is_cpu and np.shares_memory(obj, found.detach().numpy())
+    sharing = same or found is obj
     if copy is False and not sharing:
         raise ValueError("can't alias data of another kind or dtype: use copy=None, or copy=True")
     found = found.detach()

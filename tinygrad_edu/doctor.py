@@ -8,7 +8,8 @@ the end: compile a small kernel and a parallel one, and compare their results wi
 assumed to work, so whatever might fail is imported here only when its turn comes.
 
 A GPU is looked for without CUDA's tools: the driver leaves files behind, and its library answers a few questions
-through ctypes (cuDriverGetVersion, cuDeviceGetName).
+through ctypes (cuDriverGetVersion, cuDeviceGetName). `doctor --gpu` also runs a kernel of each family there, and
+compares it with the CPU.
 
 Source: NVIDIA, CUDA Driver API Reference Manual, chapters on initialization, version and device management.
 """
@@ -24,6 +25,7 @@ import time
 from collections.abc import Callable, Iterator
 from importlib import import_module, metadata
 from pathlib import Path
+from typing import Any
 
 REQUIRED = ("numpy", "numba", "llvmlite")
 OPTIONAL = {  # distribution: (what it is for, how to get it)
@@ -31,6 +33,8 @@ OPTIONAL = {  # distribution: (what it is for, how to get it)
     "scikit-learn": ("data in the demo and the examples", "pip install 'tinygrad-edu[examples]'"),
     "tqdm": ("progress bars in the examples", "pip install 'tinygrad-edu[examples]'"),
     "safetensors": ("saving and loading that format", "pip install 'tinygrad-edu[io]'"),
+    "numba-cuda": ("kernels on a GPU", "pip install 'tinygrad-edu[cuda]'"),
+    "greenlet": ("running these kernels in the simulator", "pip install 'tinygrad-edu[simulator]'"),
     "torch": ("tests that compare with PyTorch; the library never uses it", "pip install torch"),
 }
 
@@ -41,13 +45,23 @@ class Broken(Exception):
     """The library cannot work; the message is the fix."""
 
 
-def main() -> int:
-    """Print the report; 0 if the library can work, else 1.
+def main(try_gpu: bool = False) -> int:
+    """Print the report; 0 if the library can work, and on a GPU if that is to be tried, else 1."""
+    problems = examined(versions, processor, cache_folder, gpu, trial)
+    status = conclusion("tinygrad_edu", problems)
+    if try_gpu and not problems:
+        print()
+        status = conclusion("device='cuda'", examined(gpu_trial))
+    return status
+
+
+def examined(*sections: Callable[[], Lines]) -> list[str]:
+    """Print the sections; what is wrong.
 
     A section that finds the library unable to work raises Broken, and the later sections are still tried.
     """
     problems = []
-    for section in (versions, processor, cache_folder, gpu, trial):
+    for section in sections:
         print(section.__name__.replace("_", " "))
         try:
             for name, found in section():
@@ -58,13 +72,18 @@ def main() -> int:
         except Exception as error:  # a doctor does not die of what he examines
             problems.append(f"{section.__name__}: {type(error).__name__}: {error}")
             print(f"    {'PROBLEM':<16}{type(error).__name__}: {error}")
-    if problems:
-        print("\ntinygrad_edu cannot work here:")
-        for line in problems:
-            print(f"  - {line}")
-        return 1
-    print("\ntinygrad_edu works here")
-    return 0
+    return problems
+
+
+def conclusion(what: str, problems: list[str]) -> int:
+    """Print whether it works; the exit status."""
+    if not problems:
+        print(f"\n{what} works here")
+        return 0
+    print(f"\n{what} cannot work here:")
+    for line in problems:
+        print(f"  - {line}")
+    return 1
 
 
 def versions() -> Lines:
@@ -148,8 +167,12 @@ def gpu() -> Lines:
             yield "nvidia driver", version.read_text().partition("\n")[0]
         yield from asked_driver(library)
     simulated = os.environ.get("NUMBA_ENABLE_CUDASIM", "0")
-    yield "simulator", f"{'on' if simulated == '1' else 'off'} (NUMBA_ENABLE_CUDASIM={simulated})"
-    yield "cuda kernels", "not in this version of tinygrad_edu: everything runs on the CPU"
+    yield "simulator", f"{'off' if simulated in ('', '0') else 'on'} (NUMBA_ENABLE_CUDASIM={simulated})"
+    from tinygrad_kernels.cuda import presence
+
+    missing = presence.missing()
+    where = "in the simulator, thread by thread" if presence.SIMULATED else "on the first GPU"
+    yield "cuda kernels", f"device='cuda' is not available: {missing}" if missing else f"run {where}"
 
 
 def load_driver() -> ctypes.CDLL | None:
@@ -219,6 +242,50 @@ def trial() -> Lines:
             "",
             "large operations of several Python threads take turns; with OpenMP or TBB they would not: pip install tbb",
         )
+
+
+def gpu_trial() -> Lines:
+    """A kernel of each family on device='cuda', against the CPU; the first launch compiles it."""
+    from tinygrad_kernels.cuda import presence
+
+    import tinygrad_edu as tg
+
+    if reason := presence.missing():
+        raise Broken(reason)
+    yield "device", tg.cuda.get_device_name()
+    a = tg.arange(512.0).sin().reshape(16, 32)
+    families: dict[str, Callable[[Any], Any]] = {
+        "elementwise": lambda x: (x * x + 1.0).tanh(),
+        "reduction": lambda x: x.sum(1),
+        "matmul": lambda x: x @ x.t(),
+        "sort": lambda x: x.sort(dim=1)[0],
+        "random": lambda x: philox(x.device),
+    }
+    differ = []
+    for name, family in families.items():
+        x, expected = a.cuda(), family(a)
+        results: list[Any] = []
+
+        def launch(family: Callable = family, x: Any = x, results: list = results) -> None:
+            results.append(family(x))
+            tg.cuda.synchronize()
+
+        first, later = timed(launch), timed(launch)
+        right = all(tg.allclose(result.cpu(), expected, rtol=1e-4, atol=1e-5) for result in results)
+        yield name, f"{'ok' if right else 'DIFFERS'}, first launch {first:.3f} s, a later one {later * 1e6:,.0f} µs"
+        if not right:
+            differ.append(f"{name}: off by {(results[-1].cpu() - expected).abs().max().item():.3g}")
+    if differ:
+        raise Broken(f"results are not those of the CPU ({'; '.join(differ)}): clear the cache folder and try again")
+
+
+def philox(device: Any) -> Any:
+    """The first four random numbers of seed 0 on a GPU. The CPU has another generator: there, what they must be."""
+    import tinygrad_edu as tg
+
+    if device.type == "cpu":
+        return tg.tensor([0.39904642, 0.88052016, 0.73571277, 0.60548180])
+    return tg.rand(4, generator=tg.Generator(device=device).manual_seed(0), device=device)
 
 
 def timed(action: Callable[[], None]) -> float:

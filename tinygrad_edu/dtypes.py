@@ -95,13 +95,19 @@ def get_default_dtype() -> dtype:
 
 
 def set_default_device(device: Any) -> None:
-    """Make tensors on `device` where none is given: the CPU, so far. RuntimeError if it cannot be used."""
-    kind_of(default_float, as_device(device))
+    """Make tensors on `device` where none is given; None is the CPU. RuntimeError if it cannot be used."""
+    global default_device
+    chosen = CPU if device is None else as_device(device)
+    default_device = kind_of(default_float, chosen).device
 
 
 def get_default_device() -> device:
-    """The device of tensors where none is given."""
-    return CPU
+    """The device of tensors where none is given.
+
+    >>> get_default_device()
+    device(type='cpu')
+    """
+    return default_device
 
 
 class MissingDtype:
@@ -127,10 +133,11 @@ complex128 = MissingDtype("complex128", "two float64 tensors")
 class device:
     """Where a tensor lives: `device('cpu')` or `device('cuda')`."""
 
-    __slots__ = ("type", "index")
+    __slots__ = ("type", "index", "before")
 
     type: str
     index: int | None
+    before: list[device]  # the default devices outside of `with` blocks with this one
 
     def __init__(self, type: str | device, index: int | None = None) -> None:
         if isinstance(type, device):
@@ -155,10 +162,13 @@ class device:
         return hash((self.type, self.index))
 
     def __enter__(self) -> device:
-        """`with torch.device('cpu'):` says where new tensors are made, and there is one place only."""
+        """`with torch.device('cuda'):` new tensors are made there."""
+        self.before = [*getattr(self, "before", ()), default_device]
+        set_default_device(self)
         return self
 
-    def __exit__(self, *error: object) -> None: ...
+    def __exit__(self, *error: object) -> None:
+        set_default_device(self.before.pop())
 
     def __str__(self) -> str:
         return self.type if self.index is None else f"{self.type}:{self.index}"
@@ -187,14 +197,22 @@ class Kind:
 
 
 _kinds: dict[tuple[dtype, device], Kind] = {}
-CPU = device("cpu")
+CPU = default_device = device("cpu")
 
 
 def kind_of(dtype_: dtype, device_: device = CPU) -> Kind:
     """The Kind of a dtype and a device. A RuntimeError says why where the device cannot be used."""
     found = _kinds.get((dtype_, device_))
     if found is None:
-        found = _kinds[dtype_, device_] = Kind(dtype_, device_)
+        if device_.type == "cuda" and device_.index is None:
+            found = kind_of(dtype_, device("cuda", 0))
+        else:
+            if device_.index:
+                raise RuntimeError(
+                    f"CUDA error: invalid device ordinal {device_.index}: the library uses one GPU, cuda:0"
+                )
+            found = Kind(dtype_, device_)
+        _kinds[dtype_, device_] = found
     return found
 
 
@@ -212,8 +230,10 @@ def as_dtype(given: Any) -> dtype:
 
 
 def as_device(given: Any) -> device:
-    """Checks a `device=` argument: None is the CPU."""
-    return CPU if given is None else given if isinstance(given, device) else device(given)
+    """Checks a `device=` argument: None is the default one; a number is that of a GPU."""
+    if given is None:
+        return default_device
+    return given if isinstance(given, device) else device("cuda", given) if type(given) is int else device(given)
 
 
 def promote(x: dtype, y: dtype) -> dtype:

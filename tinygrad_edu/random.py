@@ -19,7 +19,7 @@ from tinygrad_kernels.cpu.random_kernels import choose_by_weight
 
 from .creation import allocated, empty, factory, finish, like
 from .dtypes import FLOAT, as_dtype, float64, int64, kind_of
-from .ops.random import Generator, check_floating, chosen, coins, default_generator, drawn
+from .ops.random import Generator, check_floating, chosen, coins, default_generator, drawn, seed_all
 from .ops.shape import shape_arguments
 from .tensors import Tensor
 
@@ -32,7 +32,7 @@ def manual_seed(seed: int) -> Generator:
     >>> tg.rand(2)
     tensor([0.4963, 0.7682])
     """
-    default_generator.manual_seed(int(seed))
+    seed_all(int(seed))
     return default_generator
 
 
@@ -77,7 +77,7 @@ def fork_rng(devices: Any = None, enabled: bool = True, **ignored: Any) -> Itera
 def made(draw: str, size: tuple, generator: Any, dtype: Any, device: Any, requires_grad: bool) -> Tensor:
     x = allocated(size, dtype, device)
     check_floating(x, draw)
-    getattr(chosen(generator), draw)(x.flat)
+    getattr(chosen(generator, x.kind.device), draw)(x.flat)
     return finish(x, requires_grad)
 
 

@@ -140,7 +140,7 @@ def triangle(name: str, below: bool, row: int, col: int, offset: int, dtype: Any
 
 
 @factory
-def tril_indices(row: int, col: int, offset: int = 0, *, dtype: Any = int64, device: Any = "cpu") -> Tensor:
+def tril_indices(row: int, col: int, offset: int = 0, *, dtype: Any = int64, device: Any = None) -> Tensor:
     """Rows and columns (2, n) of the elements of a (row, col) matrix on and below a diagonal.
 
     >>> tril_indices(2, 2)
@@ -151,7 +151,7 @@ def tril_indices(row: int, col: int, offset: int = 0, *, dtype: Any = int64, dev
 
 
 @factory
-def triu_indices(row: int, col: int, offset: int = 0, *, dtype: Any = int64, device: Any = "cpu") -> Tensor:
+def triu_indices(row: int, col: int, offset: int = 0, *, dtype: Any = int64, device: Any = None) -> Tensor:
     """Rows and columns (2, n) of the elements of a (row, col) matrix on and above a diagonal."""
     return triangle("triu_indices", False, row, col, offset, dtype, device)
 

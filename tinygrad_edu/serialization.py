@@ -28,11 +28,12 @@ from typing import Any
 
 import numpy as np
 
+from .cuda import is_available
 from .dtypes import BY_NAME, BY_NUMPY, as_device, dtype, kind_of
 from .ops.conversion import from_array
 from .tensors import Tensor
 
-STRUCTURE = "tinygrad_edu"  # the key in the metadata
+STRUCTURE, DEVICES = "tinygrad_edu", "devices"  # the keys in the metadata
 DTYPES = {"BOOL", "U8", "I8", "I16", "I32", "I64", "F32", "F64"}  # as the format names those that there are
 PICKLES = (b"PK\x03\x04", b"\x80")  # how torch.save's files begin: a zip archive with a pickle in it, or a bare pickle
 LENGTH_END = b"\0\0\0\0{"  # bytes 4 to 8 of safetensors: the length of the header may begin as a pickle does
@@ -91,10 +92,7 @@ def at(name: str) -> str:
 
 def place(x: Tensor) -> tuple:
     """Equal for tensors that are the same elements of the same memory."""
-    buffer = x.flat if x.flat is not None else x.region[0]
-    offset, strides = (0, x.stride()) if x.flat is not None else x.region[1:3]
-    start = buffer.__array_interface__["data"][0] + offset * buffer.itemsize
-    return (start, tuple(x.shape), tuple(strides), x.kind) if x.numel() else (id(x),)
+    return (x.data_ptr(), tuple(x.shape), tuple(x.stride()), x.kind) if x.numel() else (id(x),)
 
 
 def put_together(x: Any, tensors: dict[str, Tensor]) -> Any:
@@ -130,8 +128,9 @@ def save(obj: Any, f: str | os.PathLike | Any) -> None:
     """
     tensors: dict[str, Tensor] = {}
     structure = take_apart(obj, "", tensors, {})
-    arrays = {name: np.ascontiguousarray(x.numpy()).reshape(tuple(x.shape)) for name, x in tensors.items()}
-    data = library().save(arrays, {STRUCTURE: json.dumps(structure)})
+    arrays = {name: np.ascontiguousarray(x.cpu().numpy()).reshape(tuple(x.shape)) for name, x in tensors.items()}
+    elsewhere = {name: str(x.device) for name, x in tensors.items() if x.device.type != "cpu"}
+    data = library().save(arrays, {STRUCTURE: json.dumps(structure), DEVICES: json.dumps(elsewhere)})
     if hasattr(f, "write"):
         f.write(data)
         return
@@ -154,10 +153,10 @@ def load(
 ) -> Any:
     """What was saved, as it was; of a safetensors file from elsewhere, the dict of its tensors.
 
-    `f` is a path, or a file that is open for reading bytes; `map_location` a device, or None; a function
-    (lambda storage, location: storage) or a dict changes nothing, since there is the CPU only. `weights_only` is
-    accepted: there is never anything else. RuntimeError for a file that is damaged, cut short, or a
-    pickle; nothing in it is run.
+    `f` is a path, or a file that is open for reading bytes. `map_location`: the device on which the tensors should be,
+    by default that on which they were; a dict {'cuda:0': 'cpu'} from one to the other; a function (the usual `lambda
+    storage, location: storage`) for the CPU. `weights_only` is accepted: there is never anything else. RuntimeError for
+    a file that is damaged, cut short, or a pickle, and where there is no such device; nothing in the file is run.
 
     >>> import io
     >>> load(io.BytesIO(b"PK\\x03\\x04"))
@@ -166,9 +165,8 @@ def load(
     """
     if mmap:
         raise ValueError("load: mmap=True is not supported: the file is read as a whole")
-    if isinstance(map_location, dict):  # {'cuda:0': 'cpu'}: what is in a file was on the CPU
-        map_location = map_location.get("cpu")
-    device = as_device(None if callable(map_location) else map_location)
+    if not isinstance(map_location, dict) and map_location is not None:
+        map_location = as_device("cpu" if callable(map_location) else map_location)
     data = f.read() if hasattr(f, "read") else Path(f).read_bytes()
     if not isinstance(data, bytes | bytearray):
         raise TypeError(f"load: the file gives {type(data).__name__}: open it with mode 'rb'")
@@ -183,16 +181,34 @@ def load(
         metadata = header.pop("__metadata__", {})
         foreign = [f"'{name}' is {entry['dtype']}" for name, entry in header.items() if entry["dtype"] not in DTYPES]
         arrays = {} if foreign else package.load(bytes(data))
+        elsewhere = json.loads(metadata.get(DEVICES, "{}"))
         tensors = {
-            name: from_array(np.array(arrays[name], order="C"), kind_of(BY_NUMPY[arrays[name].dtype], device))
+            name: from_array(np.array(arrays[name], order="C"), kind_of(BY_NUMPY[arrays[name].dtype]))
             for name in header
             if name in arrays
         }
-        found = put_together(json.loads(metadata[STRUCTURE]), tensors) if STRUCTURE in metadata else tensors
+        structure = json.loads(metadata[STRUCTURE]) if STRUCTURE in metadata else None
+        found = tensors if structure is None else put_together(structure, tensors)
     except Exception as error:
         raise RuntimeError(
             f"load: the file is damaged, cut short, or no safetensors file ({type(error).__name__}: {error})"
         ) from error
     if foreign:
         raise TypeError(f"load: there are no kernels for what is in the file ({foreign[0]}): save it as float32")
+    if elsewhere or map_location is not None:
+        for name, x in tensors.items():
+            tensors[name] = x.detach().to(device_for(elsewhere.get(name, "cpu"), map_location))
+        found = tensors if structure is None else put_together(structure, tensors)
     return found
+
+
+def device_for(saved: str, map_location: Any) -> Any:
+    """Where a tensor goes that was on the device `saved`."""
+    if isinstance(map_location, dict):
+        return map_location.get(saved, saved)
+    if map_location is None and saved != "cpu" and not is_available():
+        raise RuntimeError(
+            "Attempting to deserialize object on a CUDA device but torch.cuda.is_available() is False. If you are "
+            "running on a CPU-only machine, please use torch.load with map_location=torch.device('cpu')"
+        )
+    return saved if map_location is None else map_location

@@ -176,7 +176,7 @@ def rrelu(
         return leaky_relu(input, (lower + upper) / 2, inplace)
     with no_grad():
         slopes, negative = ones_like(input), input <= 0
-        drawn = random.rand(int(negative.sum().item()), dtype=float64) * (upper - lower) + lower
+        drawn = random.rand(int(negative.sum().item()), dtype=float64, device=input.device) * (upper - lower) + lower
         slopes[negative] = drawn.to_kind(input.kind)
     return input.mul_(slopes) if inplace else input * slopes
 

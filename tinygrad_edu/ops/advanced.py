@@ -93,7 +93,7 @@ def is_mask(index: Tensor) -> bool:
 def split_index(x: Tensor, index: Any) -> tuple[Tensor, list[Part]]:
     """The view of x by the basic part of the index, and where the tensors in it apply to that view."""
     if isinstance(index, Tensor) and x.shape and index.shape and index.kind.dtype is int64:  # the most common one
-        return x, [Part(0, 1, index)]
+        return x, [Part(0, 1, beside(x, index))]
     items = as_items(index)
     used = sum(axes_of(item) for item in items)
     if used > len(x.shape):
@@ -109,14 +109,25 @@ def split_index(x: Tensor, index: Any) -> tuple[Tensor, list[Part]]:
             old += item is not None
             continue
         if is_mask(item):
-            parts.append(mask_part(x, item, old, new))
+            parts.append(mask_part(x, beside(x, item), old, new))
         else:
-            parts.append(Part(new, 1, item))
+            parts.append(Part(new, 1, beside(x, item)))
         n = axes_of(item)
         basic += [slice(None)] * n if n else [None]  # a 0-d mask indexes a new axis of size 1
         old, new = old + n, new + max(n, 1)
     whole = all(type(item) is slice and item == slice(None) for item in basic)
     return (x if whole else x[tuple(basic)]), parts
+
+
+def beside(x: Tensor, index: Tensor) -> Tensor:
+    """The index on the device of x. RuntimeError for one on a GPU, where x is not."""
+    if index.kind.backend is x.kind.backend:
+        return index
+    if index.kind.device.type != "cpu":
+        raise RuntimeError(
+            f"indices should be either on cpu or on the same device as the indexed tensor ({x.kind.device}): use .cpu()"
+        )
+    return index.to(x.kind.device)
 
 
 def axes_of(item: Any) -> int:

@@ -17,7 +17,7 @@ import math
 from math import prod
 from typing import Any
 
-from ..dtypes import Kind, int64, kind_of
+from ..dtypes import Kind
 from ..graph import mode
 from ..tensors import Tensor
 from .elementwise import where
@@ -69,8 +69,7 @@ def fused(q: Tensor, k: Tensor, v: Tensor, bias: Tensor | None, causal: bool, sc
     for x in (q, k, v):
         numbers += [0 if x.flat is not None else x.region[1], *x.stride()[:3]]
     numbers += [0] * 5 if bias is None else [0 if bias.flat is not None else bias.region[1], *bias.stride()]
-    sizes = kind_of(int64, kind.device).empty(len(numbers))
-    sizes[:] = numbers
+    sizes = tuple(numbers)
     weights = Tensor(kind.empty(batch * heads * n * m), Size((batch, heads, n, m)), kind)
     out = empty_heads((batch, heads, n, v.shape[3]), kind)
     kind.backend.attention(buffer(out), weights.flat, buffer(q), buffer(k), buffer(v), seen, sizes, scale, causal)

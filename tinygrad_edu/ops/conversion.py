@@ -17,8 +17,8 @@ import numpy as np
 from .. import dtypes
 from ..dtypes import Kind
 from ..graph import share
-from .shape import check_format
 from .strides import Size
+from .views import check_format
 
 if TYPE_CHECKING:
     from ..tensors import Tensor
@@ -141,6 +141,7 @@ class ConversionMethods:
             default_dtype=self.kind.dtype is dtypes.default_float,
             requires_grad=self.node is not None,
             grad_fn_name=None if self.is_leaf else self.node.name(),
+            device=None if self.kind.device.type == "cpu" else str(self.kind.device),
         )
 
     def __format__(self: Any, spec: str) -> str:
@@ -284,6 +285,12 @@ def as_array(x: Tensor) -> np.ndarray:
     array = x.kind.backend.to_numpy(buffer)
     steps = tuple(s * array.itemsize for s in strides)
     return np.lib.stride_tricks.as_strided(array[offset:], x.shape, steps)
+
+
+def moved(x: Tensor, kind: Kind) -> Tensor:
+    """The elements of x, contiguous, on the device of `kind`. No graph."""
+    target = dtypes.kind_of(x.kind.dtype, kind.device)
+    return Tensor(target.backend.from_numpy(as_array(x.detach().contiguous())), x.shape, target)
 
 
 def from_array(array: np.ndarray, kind: Kind) -> Tensor:

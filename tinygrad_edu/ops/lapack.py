@@ -55,6 +55,11 @@ Eigh = result_type("linalg_eigh", "eigenvalues", "eigenvectors")
 
 def array(x: Tensor) -> Any:
     """The elements, for LAPACK."""
+    if x.kind.device.type != "cpu":
+        raise NotImplementedError(
+            "linear algebra beyond products is LAPACK's, which computes on the CPU: move the operands there with "
+            ".cpu(), and the result back with .to(device)"
+        )
     return x.detach().numpy()
 
 

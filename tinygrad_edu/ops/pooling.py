@@ -40,6 +40,7 @@ class Windows(NamedTuple):
     first: Any
     last: Any
     counts: Any
+    hollow: bool  # does one of them hold nothing but padding?
 
 
 class Pool(NamedTuple):
@@ -75,7 +76,9 @@ def adaptive(kind: Kind, n: int, m: int) -> Windows:
 
 
 def buffers(kind: Kind, *lists: list[int]) -> Windows:
-    return Windows(*(kind.backend.from_numpy(np.array(numbers, np.int64)) for numbers in lists))
+    hollow = any(first >= last for first, last in zip(*lists[:2], strict=True))
+    first, last, counts = (kind.backend.from_numpy(np.array(numbers, np.int64)) for numbers in lists)
+    return Windows(first, last, counts, hollow)
 
 
 def label(name: str) -> str:
@@ -92,11 +95,11 @@ def prepared(name: str, shape: Shape, rows: Windows, cols: Windows, dims: int) -
 class MaxPoolBackward(Node):
     """g goes back to where the maxima were: `at`, numbers within each plane."""
 
-    __slots__ = ("at", "pool")
+    __slots__ = ("at", "pool", "steps")
 
-    def __init__(self, parent: Node, at: Tensor, pool: Pool) -> None:
+    def __init__(self, parent: Node, at: Tensor, pool: Pool, steps: tuple[int, int]) -> None:
         self.walk = None
-        self.parents, self.at, self.pool = (parent,), at, pool
+        self.parents, self.at, self.pool, self.steps = (parent,), at, pool, steps
 
     def name(self) -> str:
         return f"{self.pool.name}Backward0"
@@ -110,7 +113,9 @@ class MaxPoolBackward(Node):
             planes = zeros(pool.planes, pool.length, dtype=g.kind.dtype, device=g.kind.device)
             return (planes.scatter_add(1, self.at.to(int64).reshape(flat), g.reshape(flat)).reshape(pool.shape),)
         out = Tensor(g.kind.empty(prod(pool.shape)), pool.shape, g.kind)
-        g.kind.backend.max_pool_backward(out.flat, g.contiguous().flat, self.at.flat, pool.planes, pool.length)
+        windows = (pool.rows.first, pool.rows.last, pool.cols.first, pool.cols.last, self.steps, pool.width)
+        backward = g.kind.backend.max_pool_backward
+        backward(out.flat, g.contiguous().flat, self.at.flat, pool.planes, pool.length, windows)
         return (out,)
 
 
@@ -124,7 +129,7 @@ def maxima(x: Tensor, pool: Pool, steps: tuple[int, int], pairs: bool, return_in
             steps, pairs, pool.planes, pool.length, pool.width,
         )  # fmt: skip
     if x.node is not None and mode.grad:
-        out.node = MaxPoolBackward(x.node, at, pool)
+        out.node = MaxPoolBackward(x.node, at, pool, steps)
     return (out, at.to(int64)) if return_indices else out
 
 
@@ -152,7 +157,7 @@ def means(x: Tensor, pool: Pool, transposed: bool = False) -> Tensor:
     out = Tensor(x.kind.empty(prod(shape)), shape, x.kind)
     kernel = x.kind.backend.average_pool_backward if transposed else x.kind.backend.average_pool
     if prod(shape):
-        (top, bottom, rows), (left, right, cols) = pool.rows, pool.cols
+        (top, bottom, rows, _), (left, right, cols, _) = pool.rows, pool.cols
         source = x.contiguous().flat
         kernel(out.flat, source, top, bottom, left, right, rows, cols, pool.planes, pool.length, pool.width)
     if x.node is not None and mode.grad:
@@ -244,9 +249,7 @@ def sliding_pool(
         axes = [(1, 1, 1, 1, 0, 1), *axes]  # a row of numbers is a plane of height 1
     divisors = (divisor, bool(divisor))
     rows, cols = (sliding(kind, axis, padding_counts, by) for axis, by in zip(axes, divisors, strict=True))
-    if name[0] == "m" and any(
-        f >= n for windows in (rows, cols) for f, n in zip(windows.first, windows.last, strict=True)
-    ):
+    if name[0] == "m" and (rows.hollow or cols.hollow):
         raise RuntimeError(f"{name}: with dilation={d}, padding={p} some window lies in the padding: it has no maximum")
     pool = prepared(label(name) + "WithIndices" * (name[0] == "m"), shape, rows, cols, dims)
     return pool, (axes[0][-1], axes[1][-1]), pairs

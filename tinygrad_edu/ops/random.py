@@ -20,8 +20,6 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING, Any
 
-from tinygrad_kernels.cpu import random as streams
-
 from ..dtypes import as_device, float64, kind_of, uint8
 from ..graph import mode, share
 from .conversion import from_array
@@ -32,8 +30,8 @@ if TYPE_CHECKING:
     from ..tensors import Tensor
 
 
-class Generator(streams.Generator):
-    """A stream of random numbers of its own, to be passed as `generator=`.
+class Generator:
+    """A source of random numbers of its own, to be passed as `generator=`, for tensors on a device.
 
     >>> import tinygrad_edu as tg
     >>> tg.rand(2, generator=tg.Generator().manual_seed(0))
@@ -41,33 +39,65 @@ class Generator(streams.Generator):
     """
 
     def __init__(self, device: Any = "cpu") -> None:
-        self.device = as_device(device)
-        if self.device.type != "cpu":
-            raise RuntimeError(
-                f"Device type {self.device} is not supported for Generator: random numbers are the CPU's"
-            )
-        super().__init__()
+        kind = kind_of(uint8, as_device(device))
+        self.device = kind.device
+        self.stream = kind.backend.Generator()
 
-    def get_state(self) -> Tensor:  # type: ignore[override]
-        """The state as 5056 bytes (uint8), laid out as PyTorch's."""
-        return from_array(super().get_state(), kind_of(uint8))
+    def manual_seed(self, seed: int) -> Generator:
+        """Start over with this seed."""
+        self.stream.manual_seed(seed)
+        return self
 
-    def set_state(self, new_state: Tensor) -> Generator:  # type: ignore[override]
+    def initial_seed(self) -> int:
+        """The seed that it was started with."""
+        return self.stream.initial_seed()
+
+    def seed(self) -> int:
+        """Start over with a seed that nobody knows, and return it."""
+        return self.stream.seed()
+
+    def get_state(self) -> Tensor:
+        """The state as bytes (uint8) on the CPU, laid out as PyTorch's."""
+        return from_array(self.stream.get_state(), kind_of(uint8))
+
+    def set_state(self, new_state: Tensor) -> Generator:
         """Continue from what get_state() returned. TypeError for anything but a tensor of bytes."""
         if not isinstance(new_state, Tensor) or new_state.dtype is not uint8:
             raise TypeError("expected a torch.ByteTensor: pass what get_state() returned")
-        super().set_state(new_state.contiguous().numpy())
+        self.stream.set_state(new_state.contiguous().numpy())
         return self
 
 
 default_generator = Generator()
+_of_devices: dict[Any, Generator] = {default_generator.device: default_generator}  # the program's own generators
 
 
-def chosen(generator: Any) -> Generator:
-    """The generator of a `generator=` argument: None is the program's own."""
-    if generator is not None and not isinstance(generator, Generator):
+def generator_of(device: Any) -> Generator:
+    """The program's own generator for tensors on a device. Its seed is the one that was last given to manual_seed."""
+    found = _of_devices.get(device)
+    if found is None:
+        found = _of_devices[device] = Generator(device).manual_seed(default_generator.initial_seed())
+    return found
+
+
+def seed_all(seed: int) -> None:
+    """Start all of the program's generators over."""
+    for generator in _of_devices.values():
+        generator.manual_seed(seed)
+
+
+def chosen(generator: Any, device: Any) -> Any:
+    """The stream of a `generator=` argument for tensors on a device: None is the program's own."""
+    if generator is None:
+        return generator_of(device).stream
+    if not isinstance(generator, Generator):
         raise TypeError(f"argument 'generator' must be torch.Generator, not {type(generator).__name__}")
-    return generator or default_generator
+    if generator.device != device:
+        raise RuntimeError(
+            f"Expected a '{device}' device type for generator but found '{generator.device}': make one with "
+            f"torch.Generator(device='{device}')"
+        )
+    return generator.stream
 
 
 def drawn(x: Tensor, draw: str, generator: Any, *parameters: float, dtype: Any = None, singly: bool = False) -> Tensor:
@@ -76,7 +106,7 @@ def drawn(x: Tensor, draw: str, generator: Any, *parameters: float, dtype: Any =
     Normal numbers are drawn in blocks, but one at a time where memory has gaps or jumps, or if `singly` says so.
     """
     kind = x.kind if dtype is None else kind_of(dtype, x.kind.device)
-    fill, new = getattr(chosen(generator), draw), kind.empty(x.numel())
+    fill, new = getattr(chosen(generator, kind.device), draw), kind.empty(x.numel())
     fill(new, *parameters, **({"contiguous": False} if draw == "normal" and (singly or x.flat is None) else {}))
     if x.flat is not None:
         return Tensor(new, x.shape, kind)
@@ -92,7 +122,7 @@ def fill(x: Tensor, draw: str, generator: Any, *parameters: Any) -> Tensor:
     """Fill x, in place."""
     if x.flat is None or x.region is not None or (mode.grad and x.node is not None):
         return overwrite(x, drawn(x, draw, generator, *parameters), draw)
-    getattr(chosen(generator), draw)(x.flat, *parameters)
+    getattr(chosen(generator, x.kind.device), draw)(x.flat, *parameters)
     share(x).version += 1
     return x
 

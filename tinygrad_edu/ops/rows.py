@@ -190,12 +190,12 @@ def cross_entropy_rows(x: Tensor, target: Tensor, ignore_index: int) -> Tensor:
         )
     source = x.contiguous()
     rows, columns = x.shape
-    targets = target.contiguous().flat.copy()  # the derivative needs them as they are now
+    targets = target.contiguous().clone().flat  # the derivative needs them as they are now
     out = Tensor(x.kind.empty(rows), Size((rows,)), x.kind)
     logsum = kind_of(float64, x.kind.device).empty(rows)  # in float32 large logits would lose digits
     bad = x.kind.backend.cross_entropy(out.flat, logsum, source.flat, targets, rows, columns, ignore_index)
     if bad >= 0:
-        raise IndexError(f"Target {targets[bad]} is out of bounds: row {bad}, with classes 0 to {columns - 1}.")
+        raise IndexError(f"Target {target[bad].item()} is out of bounds: row {bad}, with classes 0 to {columns - 1}.")
     if source.node is not None and mode.grad:
         out.node = CrossEntropyBackward(source, targets, logsum, ignore_index)
     return out

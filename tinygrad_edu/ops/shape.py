@@ -27,6 +27,7 @@ from .strides import Shape, broadcast_strides, collapse, contiguous_strides
 from .views import (
     View,
     check_axes,
+    check_format,
     exchanged,
     expanded,
     keyword,
@@ -105,6 +106,10 @@ def start(x: Tensor) -> int:
 
 def copy_into(target: Tensor, source: Tensor, add: bool = False) -> None:
     """Write source, broadcast, into the memory of target (or add it there), converting the dtype. No graph."""
+    if source.kind.backend is not target.kind.backend:
+        from .conversion import moved
+
+        source = moved(source, target.kind)
     dims, to, of, (read, write) = copy_loop(target.shape, steps_of(target), source.shape, steps_of(source))
     key = (source.kind, target.kind, len(dims), read, write, add)
     kernel = _copies.get(key)
@@ -326,7 +331,7 @@ class ShapeMethods:
     def data_ptr(self: Any) -> int:
         """The address of the first element."""
         buffer = self.flat if self.region is None else self.region[0]
-        return buffer.ctypes.data + self.storage_offset() * self.kind.dtype.itemsize
+        return self.kind.backend.address(buffer) + self.storage_offset() * self.kind.dtype.itemsize
 
     def element_size(self: Any) -> int:
         """The bytes of one element."""
@@ -385,12 +390,6 @@ class ShapeMethods:
         device = kind.device if device is None else make_device(device)
         found = self.to_kind(kind_of(dtype, device))
         return self.clone() if copy and found is self else found
-
-
-def check_format(memory_format: Any) -> None:
-    """The orders of memory that there are: the usual one."""
-    if str(memory_format).rpartition(".")[2] not in ("contiguous_format", "preserve_format", "None"):
-        raise RuntimeError(f"memory_format={memory_format} is not supported: elements lie in the order of their axes")
 
 
 def is_dtype(x: Any) -> bool:

@@ -215,3 +215,9 @@ def check_axes(dimensions: int, *axes: int) -> None:
     for axis in axes:
         if not -n <= axis < n:
             raise IndexError(f"Dimension out of range (expected to be in range of [{-n}, {n - 1}], but got {axis})")
+
+
+def check_format(memory_format: Any) -> None:
+    """The orders of memory that there are: the usual one."""
+    if str(memory_format).rpartition(".")[2] not in ("contiguous_format", "preserve_format", "None"):
+        raise RuntimeError(f"memory_format={memory_format} is not supported: elements lie in the order of their axes")

@@ -15,12 +15,12 @@ from __future__ import annotations
 import warnings
 from typing import Any
 
-from ... import random
 from ...creation import zeros_like
 from ...graph import no_grad
 from ...hints import not_a_tensor
 from ...ops import linalg
 from ...ops.places import numbers_of, places_in, take
+from ...ops.random import fill
 from ...tensors import Tensor
 
 
@@ -154,7 +154,7 @@ def gumbel_softmax(logits: Tensor, tau: float = 1, hard: bool = False, eps: floa
             f"gumbel_softmax of {logits.kind.dtype.name} is not implemented: convert with .float() first"
         )
     noise = Tensor(logits.kind.empty(logits.numel()), logits.shape, logits.kind)
-    random.default_generator.exponential(noise.flat)
+    fill(noise, "exponential", None)
     soft = ((logits - noise.log()) / tau).softmax(dim)
     if not hard:
         return soft

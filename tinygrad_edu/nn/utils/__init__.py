@@ -95,7 +95,9 @@ def norm_of(gradients: list[Tensor], p: float) -> Tensor:
         return max(largest, key=lambda x: (math.isnan(x.item()), x.item())) if largest else tensor(0.0)
     if p == 2.0:  # squares and their sum in one pass
         sums = [compute(SQUARES, (g,), g.kind, g.kind, ()) for g in gradients]
-        return tensor(math.sqrt(math.fsum(s.item() for s in sums)), dtype=gradients[0].dtype)
+        return tensor(
+            math.sqrt(math.fsum(s.item() for s in sums)), dtype=gradients[0].dtype, device=gradients[0].device
+        )
     total = math.fsum((g.abs() ** p).sum().item() for g in gradients)
     return tensor(total ** (1.0 / p), dtype=gradients[0].dtype)
 

@@ -159,6 +159,6 @@ def random_split(dataset: Any, lengths: Sequence[float], generator: Any = None) 
         raise ValueError(
             f"Sum of input lengths does not equal the length of the input dataset! {sum(lengths)} is not {total}"
         )
-    order: Any = randperm(total, generator=generator).tolist()
+    order: Any = randperm(total, generator=generator, device="cpu").tolist()
     ends = list(accumulate(int(n) for n in lengths))
     return [Subset(dataset, order[end - int(n) : end]) for end, n in zip(ends, lengths, strict=True)]

@@ -29,7 +29,7 @@ T = TypeVar("T", covariant=True)
 def draw_seed(generator: Any = None) -> int:
     """A number from 0 to 2^63 - 1, as PyTorch draws the seeds of generators and workers."""
     out = np.empty(1, np.int64)
-    (generator or random.default_generator).random(out)
+    (generator or random.default_generator).stream.random(out)
     return int(out[0])
 
 
@@ -88,9 +88,9 @@ class RandomSampler(Sampler[int]):
         step = 32 if self.replacement else n
         for size in chain(repeat(step, count // step), (count % step,)):  # the last is drawn even if not needed
             if self.replacement:
-                yield from random.randint(n, (size,), generator=generator).tolist()
+                yield from random.randint(n, (size,), generator=generator, device="cpu").tolist()
             else:
-                yield from random.randperm(n, generator=generator).tolist()[:size]
+                yield from random.randperm(n, generator=generator, device="cpu").tolist()[:size]
 
     def __len__(self) -> int:
         return self.num_samples
@@ -103,7 +103,7 @@ class SubsetRandomSampler(Sampler[Any]):
         self.indices, self.generator = indices, generator
 
     def __iter__(self) -> Iterator[Any]:
-        for i in random.randperm(len(self.indices), generator=self.generator).tolist():
+        for i in random.randperm(len(self.indices), generator=self.generator, device="cpu").tolist():
             yield self.indices[i]
 
     def __len__(self) -> int:
