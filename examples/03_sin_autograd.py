@@ -45,7 +45,8 @@ def fit(steps: int, seed: int) -> tuple[list[float], list[float]]:
 
 def main(argv: list[str] | None = None) -> None:
     """Fit, print the coefficients beside the closed form, save the picture."""
-    args = options(__doc__, steps=4000, argv=argv)
+    args = options(__doc__, steps=4000, argv=argv, device=True)
+    tg.set_default_device(args.device)
     report(args, "03_sin_autograd", sin_data(), *fit(args.steps, args.seed))
 
 

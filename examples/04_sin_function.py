@@ -79,7 +79,8 @@ def closed_form() -> list[float]:
 
 def main(argv: list[str] | None = None) -> None:
     """Check the derivative, fit, print parameters and coefficients beside the closed form, save the picture."""
-    args = options(__doc__, steps=2000, argv=argv)
+    args = options(__doc__, steps=2000, argv=argv, device=True)
+    tg.set_default_device(args.device)
     points = tg.linspace(-1, 1, 5, dtype=tg.float64, requires_grad=True)
     checked = tg.autograd.gradcheck(LegendreP3.apply, points)
     parameters, losses = train(args.steps)

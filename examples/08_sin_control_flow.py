@@ -73,7 +73,8 @@ def closed_form() -> np.ndarray:
 
 def main(argv: list[str] | None = None) -> None:
     """Fit, print the coefficients beside the closed form, save the picture (of the fourth order)."""
-    args = options(__doc__, steps=30_000, argv=argv)
+    args = options(__doc__, steps=30_000, argv=argv, device=True)
+    tg.set_default_device(args.device)
     report(args, "08_sin_control_flow", sin_data(), *fit(args.steps, args.seed), expected=closed_form())
 
 

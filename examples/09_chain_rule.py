@@ -55,7 +55,8 @@ def climb(steps: int) -> tuple[float, list[float]]:
 
 def main(argv: list[str] | None = None) -> None:
     """Print both derivatives at x = 1 and at four random x, then climb; save the picture."""
-    args = options(__doc__, steps=30, argv=argv)
+    args = options(__doc__, steps=30, argv=argv, device=True)
+    tg.set_default_device(args.device)
     tg.manual_seed(args.seed)
     points = [1.0, *tg.randn(4).tolist()]
     rows = [(x, *derivatives(x)) for x in points]

@@ -53,7 +53,8 @@ def fit_tensor(steps: int) -> tuple[float, list[float]]:
 
 def main(argv: list[str] | None = None) -> None:
     """Fit twice, print both weights beside the formula, save the picture. Nothing here is random."""
-    args = options(__doc__, steps=100, argv=argv)
+    args = options(__doc__, steps=100, argv=argv, device=True)
+    tg.set_default_device(args.device)
     by_hand, _ = fit_numpy(args.steps)
     found, losses = fit_tensor(args.steps)
     formula = 2 * (1 - 0.85**args.steps)

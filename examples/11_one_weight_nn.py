@@ -74,7 +74,8 @@ def fit(steps: int, seed: int) -> tuple[list[float], list[float]]:
 
 def main(argv: list[str] | None = None) -> None:
     """Fit twice, print intercept and slope beside the closed form, save the picture."""
-    args = options(__doc__, steps=2000, argv=argv)
+    args = options(__doc__, steps=2000, argv=argv, device=True)
+    tg.set_default_device(args.device)
     module = make(LinearRegression, args.seed)
     before = predict(module, 5.0)
     train(module, args.steps)

@@ -21,7 +21,7 @@ LEARNING_RATE = 0.3
 def fit(steps: int, seed: int) -> tuple[list[float], list[float]]:
     """Intercept and slope [b, w] after `steps` updates, and the loss before each update."""
     tg.manual_seed(seed)
-    x, y = (tg.from_numpy(array.astype("float32")) for array in line_data(seed))
+    x, y = (tg.tensor(array.astype("float32")) for array in line_data(seed))
     w = tg.randn((), requires_grad=True)
     b = tg.zeros((), requires_grad=True)
     losses = []
@@ -40,7 +40,8 @@ def fit(steps: int, seed: int) -> tuple[list[float], list[float]]:
 
 def main(argv: list[str] | None = None) -> None:
     """Fit, print intercept and slope beside the closed form, save the picture."""
-    args = options(__doc__, steps=200, argv=argv)
+    args = options(__doc__, steps=200, argv=argv, device=True)
+    tg.set_default_device(args.device)
     report(args, "12_linear_by_hand", line_data(args.seed), *fit(args.steps, args.seed))
 
 

@@ -18,7 +18,7 @@ import tinygrad_edu as tg
 def fit(steps: int, seed: int) -> tuple[list[float], list[float]]:
     """Intercept and slope [b, w] after `steps` updates, and the loss before each update."""
     tg.manual_seed(seed)
-    x, y = (tg.from_numpy(array.astype("float32").reshape(-1, 1)) for array in line_data(seed))
+    x, y = (tg.tensor(array.astype("float32").reshape(-1, 1)) for array in line_data(seed))
     model = tg.nn.Linear(1, 1)
     loss_function = tg.nn.MSELoss()
     optimizer = tg.optim.SGD(model.parameters(), lr=0.3)
@@ -34,7 +34,8 @@ def fit(steps: int, seed: int) -> tuple[list[float], list[float]]:
 
 def main(argv: list[str] | None = None) -> None:
     """Fit, print intercept and slope beside the closed form, save the picture."""
-    args = options(__doc__, steps=200, argv=argv)
+    args = options(__doc__, steps=200, argv=argv, device=True)
+    tg.set_default_device(args.device)
     report(args, "13_linear_nn", line_data(args.seed), *fit(args.steps, args.seed))
 
 

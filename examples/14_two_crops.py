@@ -55,7 +55,7 @@ def fit(steps: int, seed: int) -> tuple[np.ndarray, np.ndarray, list[float]]:
             b -= LEARNING_RATE * b.grad
             w.grad.zero_()
             b.grad.zero_()
-    return w.detach().numpy(), b.detach().numpy(), losses
+    return w.detach().cpu().numpy(), b.detach().cpu().numpy(), losses
 
 
 def closed_form(bias: np.ndarray) -> np.ndarray:
@@ -73,7 +73,8 @@ def least_loss() -> float:
 
 def main(argv: list[str] | None = None) -> None:
     """Fit, print weights and predictions beside the best ones, save the picture."""
-    args = options(__doc__, steps=10_000, argv=argv)
+    args = options(__doc__, steps=10_000, argv=argv, device=True)
+    tg.set_default_device(args.device)
     w, b, losses = fit(args.steps, args.seed)
     best = closed_form(b)
     prediction = np.array(WEATHER) @ w.T + b

@@ -31,7 +31,7 @@ def points() -> tuple[np.ndarray, np.ndarray]:
 def fit(steps: int, seed: int) -> tuple[list[float], list[float]]:
     """Intercept and slope [b, w] after `steps` updates, and the loss before each update."""
     tg.manual_seed(seed)
-    x, y = (tg.from_numpy(array).reshape(-1, 1) for array in points())
+    x, y = (tg.tensor(array).reshape(-1, 1) for array in points())
     model = tg.nn.Linear(1, 1)
     loss_function = tg.nn.MSELoss()
     optimizer = tg.optim.SGD(model.parameters(), lr=LEARNING_RATE)
@@ -47,7 +47,8 @@ def fit(steps: int, seed: int) -> tuple[list[float], list[float]]:
 
 def main(argv: list[str] | None = None) -> None:
     """Fit, print intercept and slope beside the closed form, save the picture."""
-    args = options(__doc__, steps=1000, argv=argv)
+    args = options(__doc__, steps=1000, argv=argv, device=True)
+    tg.set_default_device(args.device)
     report(args, "15_regression", points(), *fit(args.steps, args.seed))
 
 

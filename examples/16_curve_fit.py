@@ -56,9 +56,10 @@ def fit(steps: int, seed: int) -> tuple[list[float], list[float]]:
 
 def main(argv: list[str] | None = None) -> None:
     """Fit, print the coefficients beside the true ones, save the picture."""
-    args = options(__doc__, steps=4000, argv=argv)
+    args = options(__doc__, steps=4000, argv=argv, device=True)
+    tg.set_default_device(args.device)
     coefficients, losses = fit(args.steps, args.seed)
-    shown = tuple(array.numpy() for array in batch())
+    shown = tuple(array.cpu().numpy() for array in batch())
     report(args, "16_curve_fit", shown, coefficients, losses, expected=TRUE, heading="true")
 
 

@@ -52,7 +52,7 @@ def split(seed: int) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
 def fit(x: np.ndarray, y: np.ndarray, steps: int, seed: int) -> tuple[tg.nn.Module, list[float]]:
     """A model trained on rows x (n, 30) with labels y (n,), and the loss before each update."""
     tg.manual_seed(seed)
-    inputs, targets = tg.from_numpy(x), tg.from_numpy(y.reshape(-1, 1))
+    inputs, targets = tg.tensor(x), tg.tensor(y.reshape(-1, 1))
     model = LogisticRegression(x.shape[1])
     loss_function = tg.nn.BCELoss()
     optimizer = tg.optim.SGD(model.parameters(), lr=0.01)
@@ -69,20 +69,21 @@ def fit(x: np.ndarray, y: np.ndarray, steps: int, seed: int) -> tuple[tg.nn.Modu
 def predict(model: tg.nn.Module, x: np.ndarray) -> np.ndarray:
     """The probability of "benign" for each row of x (n, 30): shape (n,)."""
     with tg.no_grad():
-        return model(tg.from_numpy(x)).numpy().reshape(-1)
+        return model(tg.tensor(x)).cpu().numpy().reshape(-1)
 
 
 def accuracy(model: tg.nn.Module, x: np.ndarray, y: np.ndarray) -> float:
     """The share of rows x (n, 30) whose rounded probability is the label in y (n,)."""
     with tg.no_grad():
-        predicted = model(tg.from_numpy(x)).round()
-        right = predicted.eq(tg.from_numpy(y).reshape(-1, 1)).sum()
+        predicted = model(tg.tensor(x)).round()
+        right = predicted.eq(tg.tensor(y).reshape(-1, 1)).sum()
     return right.item() / len(y)
 
 
 def main(argv: list[str] | None = None) -> None:
     """Fit, print the accuracy beside scikit-learn's, save the picture."""
-    args = options(__doc__, steps=3000, argv=argv)
+    args = options(__doc__, steps=3000, argv=argv, device=True)
+    tg.set_default_device(args.device)
     x_train, x_test, y_train, y_test = split(args.seed)
     model, losses = fit(x_train, y_train, args.steps, args.seed)
     reference = linear_model.LogisticRegression(max_iter=1000).fit(x_train, y_train)

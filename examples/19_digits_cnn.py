@@ -59,16 +59,16 @@ def batches(loader, steps: int):
                 return
 
 
-def fit(x: np.ndarray, y: np.ndarray, steps: int, seed: int) -> tuple[tg.nn.Module, list[float]]:
+def fit(x: np.ndarray, y: np.ndarray, steps: int, seed: int, device: str = "cpu") -> tuple[tg.nn.Module, list[float]]:
     """A network trained on images x (n, 1, 8, 8) with classes y (n,), and the loss of each batch before its update."""
     tg.manual_seed(seed)
     dataset = tg.utils.data.TensorDataset(tg.from_numpy(x), tg.from_numpy(y))
     loader = tg.utils.data.DataLoader(dataset, batch_size=64, shuffle=True, drop_last=True)
-    model = DigitNetwork()
+    model = DigitNetwork().to(device)
     optimizer = tg.optim.Adam(model.parameters(), lr=2e-3)
     losses = []
     for _, (images, classes) in zip(progress(steps), batches(loader, steps), strict=True):
-        loss = tg.nn.functional.cross_entropy(model(images), classes)
+        loss = tg.nn.functional.cross_entropy(model(images.to(device)), classes.to(device))
         losses.append(loss.item())
         optimizer.zero_grad()
         loss.backward()
@@ -78,15 +78,16 @@ def fit(x: np.ndarray, y: np.ndarray, steps: int, seed: int) -> tuple[tg.nn.Modu
 
 def predict(model: tg.nn.Module, x: np.ndarray) -> np.ndarray:
     """The class with the highest score, for each image of x (n, 1, 8, 8): shape (n,)."""
+    device = model.scores.weight.device
     with tg.no_grad():
-        return model(tg.from_numpy(x)).argmax(dim=1).numpy()
+        return model(tg.from_numpy(x).to(device)).argmax(dim=1).cpu().numpy()
 
 
 def main(argv: list[str] | None = None) -> None:
     """Fit, print the accuracy beside that of a straight line, save some of the test images."""
-    args = options(__doc__, steps=800, argv=argv)
+    args = options(__doc__, steps=800, argv=argv, device=True)
     x_train, x_test, y_train, y_test = split()
-    model, losses = fit(x_train, y_train, args.steps, args.seed)
+    model, losses = fit(x_train, y_train, args.steps, args.seed, args.device)
     predicted = predict(model, x_test)
     line = LogisticRegression(max_iter=5000).fit(x_train.reshape(len(x_train), -1), y_train)
 

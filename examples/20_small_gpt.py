@@ -134,7 +134,8 @@ def write(model: tg.nn.Module, start: list[int], length: int) -> list[int]:
 
 def main(argv: list[str] | None = None) -> None:
     """Train, print three samples, save the losses."""
-    args = options(__doc__, steps=2000, argv=argv)
+    args = options(__doc__, steps=2000, argv=argv, device=True)
+    tg.set_default_device(args.device)
     alphabet, data = encoded(prose())
     model, losses = fit(data, len(alphabet), args.steps, args.seed)
     print(f"20_small_gpt: {len(losses)} steps, loss {losses[0]:.6g} -> {losses[-1]:.6g}")

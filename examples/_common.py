@@ -16,13 +16,15 @@ import numpy as np
 from tqdm import trange
 
 
-def options(lesson: str, steps: int, argv: Sequence[str] | None) -> argparse.Namespace:
-    """The command line of an example: `steps`, `seed`, `output` (a folder) and `no_plot`."""
+def options(lesson: str, steps: int, argv: Sequence[str] | None, device: bool = False) -> argparse.Namespace:
+    """The command line of an example: `steps`, `seed`, `output` (a folder), `no_plot`, and where asked for `device`."""
     parser = argparse.ArgumentParser(description=lesson.splitlines()[0])
     parser.add_argument("--steps", type=int, default=steps, help="gradient steps (default: %(default)s)")
     parser.add_argument("--seed", type=int, default=0, help="seed of the random numbers (default: 0)")
     parser.add_argument("--output", type=Path, default=Path("out"), help="folder for the picture")
     parser.add_argument("--no-plot", action="store_true", help="save no picture (needs no matplotlib)")
+    if device:
+        parser.add_argument("--device", default="cpu", help="where the tensors live: cpu (default) or cuda")
     return parser.parse_args(argv)
 
 

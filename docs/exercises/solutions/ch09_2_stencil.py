@@ -1,0 +1,20 @@
+"""Solution 9.2. The neighbours' elements are there only when all have put theirs."""
+
+import numpy as np
+from tinygrad_kernels.cuda.simulator import cuda
+
+BLOCK = 8  # threads in a block
+
+
+def average(out, x) -> None:
+    """out[i] = (x[i - 1] + x[i] + x[i + 1]) / 3, with zeros outside."""
+    box = cuda.shared.array(BLOCK + 2, np.float64)
+    t, i = cuda.threadIdx.x, cuda.grid(1)
+    box[t + 1] = x[i] if i < x.size else 0.0
+    if t == 0:
+        box[0] = x[i - 1] if i > 0 else 0.0
+        after = i + BLOCK
+        box[BLOCK + 1] = x[after] if after < x.size else 0.0
+    cuda.syncthreads()
+    if i < x.size:
+        out[i] = (box[t] + box[t + 1] + box[t + 2]) / 3
