@@ -8,7 +8,10 @@ import json
 import re
 import subprocess
 import sys
+import textwrap
 from pathlib import Path
+
+import pytest
 
 ROOT = Path(__file__).resolve().parent.parent
 VERDICTS = {"measured", "skipped", "absent"}
@@ -58,3 +61,33 @@ def test_budget_prints_both_sums():
     done = run("benchmarks.budget")
     assert re.search(r"[\d,]+  course path: budget 4,000", done.stdout), done.stderr
     assert re.search(r"[\d,]+  everything: budget 14,000", done.stdout), done.stderr
+
+
+def test_a_gpu_that_is_not_there_is_not_measured():
+    absent = """
+        import os, sys; os.environ["NUMBA_ENABLE_CUDASIM"] = "0"
+        from tinygrad_kernels.cuda import presence
+        presence.missing = lambda: "NVIDIA's driver is there, but reports no GPU"
+        from benchmarks.gpu import main
+        sys.exit(main([]))
+    """
+    command = [sys.executable, "-c", textwrap.dedent(absent)]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=300)
+    assert done.returncode == 1, done.stderr
+    assert done.stdout == "There is no GPU to measure: NVIDIA's driver is there, but reports no GPU.\n"
+
+
+def test_the_rows_of_the_gpu_run_in_the_simulator(monkeypatch, tmp_path):
+    pytest.importorskip("greenlet")
+    monkeypatch.setenv("NUMBA_ENABLE_CUDASIM", "1")
+    path = tmp_path / "gpu.json"
+    done = run("benchmarks.gpu", "--quick", "--rounds", "1", "--json", str(path))
+    assert done.returncode == 0, done.stdout + done.stderr
+    written = json.loads(path.read_text(encoding="utf-8"))
+    assert written["machine"]["device"] == "simulated GPU" and "numba-cuda" in written["machine"]["versions"]
+    (table,) = written["tables"]
+    assert {row["verdict"] for row in table["rows"]} <= VERDICTS
+    assert [row["name"] for row in table["rows"] if row["verdict"] == "measured"] == [
+        "relu", "multiply_add", "sum", "softmax", "adam", "matmul", "matmul_tf32", "small_op",
+    ]  # fmt: skip
+    assert run("benchmarks.gpu").returncode == 1  # without --quick, the simulator has nothing to say

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import subprocess
 import sys
 import textwrap
@@ -100,6 +101,41 @@ def test_doctor_sees_versions_that_do_not_fit():
 def test_doctor_asks_the_driver_without_numba_cuda():
     code = "import sys; from tinygrad_edu.doctor import main; main(); assert 'numba.cuda.cudadrv' not in sys.modules"
     subprocess.run([sys.executable, "-c", code], check=True, capture_output=True)
+
+
+def test_doctor_tries_each_family_of_kernels_on_the_gpu():
+    pytest.importorskip("greenlet")
+    done = call("doctor", "--gpu", NUMBA_ENABLE_CUDASIM="1")
+    assert done.returncode == 0, done.stdout + done.stderr
+    for family in ("elementwise", "reduction", "matmul", "sort", "random"):
+        assert re.search(rf"{family} +ok, first launch [\d.]+ s, a later one [\d,]+ µs", done.stdout)
+    assert done.stdout.endswith("device='cuda' works here\n")
+
+
+def test_doctor_says_which_kernels_differ():
+    pytest.importorskip("greenlet")
+    wrong = """
+        import os; os.environ["NUMBA_ENABLE_CUDASIM"] = "1"
+        from tinygrad_edu import doctor
+        doctor.philox = lambda device: __import__("tinygrad_edu").full((4,), float(device.type == "cpu"))
+    """
+    done = python(wrong, "doctor", "--gpu")
+    assert done.returncode == 1
+    assert "not those of the CPU (random: off by 1)" in done.stdout
+
+
+def test_doctor_says_why_there_is_no_gpu():
+    absent = """
+        import os; os.environ["NUMBA_ENABLE_CUDASIM"] = "0"
+        from tinygrad_kernels.cuda import presence
+        presence.missing = lambda: "NVIDIA's driver is there, but reports no GPU"
+    """
+    done = python(absent, "doctor", "--gpu")
+    assert done.returncode == 1
+    assert "tinygrad_edu works here" in done.stdout
+    assert "device='cuda' cannot work here:\n  - NVIDIA's driver is there, but reports no GPU\n" in done.stdout
+    assert "Traceback" not in done.stderr
+    assert python(absent, "doctor").returncode == 0
 
 
 def test_what_a_driver_says_is_shown():

@@ -154,7 +154,7 @@ MISTAKES = {
     ),
     "one number is saved as a line of one": Mistake(
         "tinygrad_edu/serialization.py",
-        "np.ascontiguousarray(x.numpy()).reshape(tuple(x.shape))",
+        "np.ascontiguousarray(x.cpu().numpy()).reshape(tuple(x.shape))",
         "np.ascontiguousarray(x.numpy())",
         "test_serialization.py::test_what_is_saved_is_loaded_as_it_was",
     ),

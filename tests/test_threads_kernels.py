@@ -154,7 +154,7 @@ PARALLEL = {
 # The kernels that have none, and what is no kernel
 SERIAL = """coordinates count_true find_overwritten find_true first_of_rows fold_index gather_places mark_runs
 median_rows paste put reduce_at runs search_rows smallest_and_largest triangle""".split()
-NO_KERNELS = ["PARALLEL_FROM", "allocator", "from_numpy", "maker", "to_numpy"]
+NO_KERNELS = ["Generator", "PARALLEL_FROM", "address", "allocator", "from_numpy", "maker", "to_numpy"]
 
 
 def test_every_kernel_of_the_backend_is_said_to_be_parallel_or_serial():
