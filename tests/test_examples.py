@@ -130,7 +130,7 @@ def test_all_but_the_numpy_and_the_scalar_example_are_portable():
     assert sorted(set(NAMES) - set(PORTABLE)) == ["01_sin_numpy", "18_moons_value"]
 
 
-FEWER = {"19_digits_cnn": "60", "20_small_gpt": "20"}
+FEWER = {"19_digits_cnn": "60", "20_small_gpt": "10"}
 
 
 @pytest.mark.parametrize("seed", [0, 3])

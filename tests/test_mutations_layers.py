@@ -168,7 +168,8 @@ MISTAKES = {
 
 
 def test_the_tests_pass_where_no_mistake_is(tmp_path, torch):
-    done = run_tests(copy_of_the_library(tmp_path), *{row.noticed_by for row in MISTAKES.values()})
+    """A sixth of them, in the copy: the suite itself runs them all."""
+    done = run_tests(copy_of_the_library(tmp_path), *sorted({row.noticed_by for row in MISTAKES.values()})[::6])
     assert done.returncode == 0 and "skipped" not in done.stdout, done.stdout + done.stderr
 
 
