@@ -194,7 +194,10 @@ REORDERED = {  # functions that do nothing but accumulate
 
 
 def jitted_functions():
+    """Of the CPU: those for a GPU are held against a table (cubin/)."""
     for info in pkgutil.walk_packages(tinygrad_kernels.__path__, "tinygrad_kernels."):
+        if info.name.startswith("tinygrad_kernels.cuda."):
+            continue
         for value in vars(importlib.import_module(info.name)).values():
             if isinstance(value, Dispatcher) and value.__module__ == info.name:
                 yield value
