@@ -42,7 +42,7 @@ def is_initialized() -> bool:
     """Has a CUDA device been used?"""
     import sys
 
-    return "tinygrad_kernels.cuda.memory" in sys.modules
+    return is_available() and "tinygrad_kernels.cuda.memory" in sys.modules
 
 
 def init() -> None:

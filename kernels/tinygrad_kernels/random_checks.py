@@ -4,7 +4,18 @@ from __future__ import annotations
 
 import numpy as np
 
+FRESH_SEED = 67280421310721  # the seed of PyTorch's generators that were given none
 GREATEST = {np.dtype(t): float(np.finfo(t).max) for t in (np.float32, np.float64)}
+
+
+def checked_seed(seed: int) -> int:
+    """The seed as a number of 64 bits. ValueError if it does not fit, RuntimeError for a float."""
+    if isinstance(seed, float):
+        raise RuntimeError(f"manual_seed expected a long, but got float ({seed}): use manual_seed({int(seed)})")
+    seed = int(seed)
+    if not -(2**63) <= seed < 2**64:
+        raise ValueError(f"seed {seed} is outside -2**63 ... 2**64 - 1: Overflow when unpacking long long")
+    return seed % 2**64
 
 
 def check_float(dtype: np.dtype, name: str) -> None:

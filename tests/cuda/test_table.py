@@ -12,6 +12,7 @@ import zlib
 import numpy as np
 import pytest
 from oracle import TOLERANCES, Row, arrays, flattened, operands
+from tinygrad_kernels.cpu import backend as cpu
 from tinygrad_kernels.cuda import backend, presence
 
 import tinygrad_edu as tg
@@ -77,11 +78,12 @@ class host_refused:
         if self.device == "cuda":
             self.patch = pytest.MonkeyPatch()
 
+            to_numpy = backend.to_numpy
+
             def refuse(buffer):
                 assert buffer.size == 1, "an array goes through the host"
-                return backend.memory_to_numpy(buffer)
+                return to_numpy(buffer)
 
-            backend.memory_to_numpy = backend.to_numpy
             self.patch.setattr(backend, "to_numpy", refuse)
 
     def __exit__(self, *error):
@@ -94,6 +96,11 @@ def on_host(x, device):
         return x
     assert x.device.type == device, f"a result is on {x.device}"
     return x.detach().cpu().numpy()
+
+
+def test_the_backend_has_every_name_of_the_cpus():
+    assert set(cpu.__all__) <= set(backend.__all__)
+    assert all(hasattr(backend, name) for name in backend.__all__)
 
 
 @pytest.mark.parametrize("name", CHOSEN)

@@ -58,17 +58,18 @@ from tinygrad_kernels.cpu.random_kernels import (
     uniform_float64,
 )
 from tinygrad_kernels.random_checks import (
+    FRESH_SEED,
     check_float,
     check_integers,
     check_normal,
     check_probability,
     check_uniform,
+    checked_seed,
     greatest,
 )
 
 BLOCK = 624  # words in a state of the Mersenne Twister
 CHUNK = 64 * BLOCK  # words drawn at a time for large arrays: 156 KB stay in the level-2 cache
-FRESH_SEED = 67280421310721  # the seed of PyTorch's generators that were given none
 WIDE_SPAN = 1 << 28  # from this span on, an integer takes two words
 
 # The bytes of PyTorch's saved state: seed, words left before the next twist (plus 1), seeded?, words used,
@@ -116,13 +117,9 @@ class Generator:
         `seed` is in -2**63 ... 2**64 - 1, and only its low 32 bits count. Raises ValueError outside that range,
         as PyTorch does, and RuntimeError if `seed` is a float.
         """
-        if isinstance(seed, float):
-            raise RuntimeError(f"manual_seed expected a long, but got float ({seed}): use manual_seed({int(seed)})")
-        seed = int(seed)
-        if not -(2**63) <= seed < 2**64:
-            raise ValueError(f"seed {seed} is outside -2**63 ... 2**64 - 1: Overflow when unpacking long long")
+        seed = checked_seed(seed)
         with self._lock:
-            self._seed = seed % 2**64
+            self._seed = seed
             self._twister: np.random.RandomState | None = None
             self._words = np.empty(0, np.uint32)  # the block in use, tempered; empty before the first twist
             self._used = 0

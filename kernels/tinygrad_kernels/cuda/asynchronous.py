@@ -2,8 +2,7 @@
 
 The problem. A number on its way from memory to shared memory passes through a register: a load, which takes some 500
 cycles, and a store that has to wait for it. A thread that fetches the next tile early, so as not to wait, needs a
-register
-for each number that is under way, and has none left.
+register for each number that is under way, and has none left.
 
 The idea. Since 2020 (compute capability 8.0) a thread can ask for the copy itself and go on; the data passes by the
 registers. Some time later it waits for all the copies that it has asked for, and after a barrier everybody may read:

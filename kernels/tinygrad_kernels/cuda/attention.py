@@ -37,8 +37,7 @@ import numpy as np
 
 from . import math, memory
 from .device import cuda
-from .jit import Kernel, blocks_for, device, kernel
-from .monoids import ALL, WARP, WARPS
+from .jit import ALL, PER_LAUNCH, WARP, WARPS, Kernel, blocks_for, device, kernel
 from .tiles import (
     ACROSS,
     ALIGNED,
@@ -56,7 +55,6 @@ from .tiles import (
 )  # fmt: skip
 
 Layout = tuple[int, int, int, int, int]  # offset, steps from batch to batch, head to head, row to row, column to column
-PER_LAUNCH = 65535  # the most that a grid has along z
 
 
 @cache

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 from .attention import attention, attention_backward
 from .batch_norm import batch_norm, batch_norm_backward
 from .convolution import convolution
@@ -48,16 +46,3 @@ __all__ = [
     "Buffer", "PARALLEL_FROM", "address", "allocator", "batched_matmul", "columns", "fill", "flat", "from_numpy",
     "Generator", "maker", "matmul_kernel", "rows", "strided", "to_numpy",
 ]  # fmt: skip
-
-
-def __getattr__(name: str) -> Any:
-    if name.startswith("__"):
-        raise AttributeError(name)
-
-    def missing(*arguments: Any) -> Any:
-        raise NotImplementedError(
-            f"there is no kernel '{name}' for device='cuda' yet: move the operands with .cpu(), compute, and move the "
-            "result back with .cuda()"
-        )
-
-    return missing

@@ -16,9 +16,10 @@ Source: PTX ISA; nvJitLink documentation.
 from __future__ import annotations
 
 import json
+import os
 import re
 from collections.abc import Callable
-from functools import cache
+from functools import cache, lru_cache
 from types import SimpleNamespace
 from typing import Any, NamedTuple
 
@@ -46,14 +47,20 @@ class Cubin(NamedTuple):
 
 def ptx_of(kernel: Kernel, capability: tuple[int, int]) -> str:
     """The kernel in NVIDIA's assembly language."""
-    import numba.cuda.dispatcher
     from numba import cuda
+    from numba.cuda import dispatcher
 
-    # Device functions ask the current device for its capability: answer for it, where there may be none
-    numba.cuda.dispatcher.get_current_device = lambda: SimpleNamespace(compute_capability=capability)
     signature = tuple(numba_type(name) for name in kernel.signature)
-    bounds = {} if kernel.bounds is None else {"launch_bounds": kernel.bounds}
-    ptx, result = cuda.compile_ptx(kernel.function, signature, cc=capability, fastmath=False, lineinfo=True, **bounds)
+    options: dict[str, Any] = {"cc": capability, "fastmath": False, "lineinfo": True}
+    if kernel.bounds is not None:
+        options["launch_bounds"] = kernel.bounds
+    # Device functions ask the current device for its capability: answer for it meanwhile, where there may be none
+    asked = dispatcher.get_current_device
+    dispatcher.get_current_device = lambda: SimpleNamespace(compute_capability=capability)
+    try:
+        ptx, result = cuda.compile_ptx(kernel.function, signature, **options)
+    finally:
+        dispatcher.get_current_device = asked
     assert result == types.void, f"{kernel.name} returns a value: a kernel returns nothing"
     return ptx
 
@@ -105,8 +112,6 @@ def _version(package: str) -> str:
 
 def load(kernel: Kernel) -> Callable[..., None]:
     """The kernel on the GPU, as a function (blocks, threads, *addresses and ctypes numbers)."""
-    import os
-
     from cuda.core import LaunchConfig, ObjectCode, launch
 
     from .memory_real import gpu, synchronize
@@ -115,7 +120,7 @@ def load(kernel: Kernel) -> Callable[..., None]:
     capability = device.device.compute_capability
     cubin = cubin_of(kernel, (capability.major, capability.minor))
     function = ObjectCode.from_cubin(cubin.code).get_kernel(cubin.entry)
-    config: Any = cache(lambda blocks, threads: LaunchConfig(grid=blocks, block=threads))
+    config: Any = lru_cache(1024)(lambda blocks, threads: LaunchConfig(grid=blocks, block=threads))
     stream = device.stream
 
     def start(blocks: int | tuple, threads: int | tuple, *arguments: Any) -> None:

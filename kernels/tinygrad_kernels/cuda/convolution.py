@@ -46,8 +46,8 @@ import numba
 from ..cpu.convolution import Geometry
 from .convolution_weights import OUTSIDE, TILED_FROM, weights
 from .device import cuda
-from .jit import Kernel, blocks_for, kernel
-from .places import index_for, place, turn
+from .jit import THREADS, Kernel, blocks_for, index_for, kernel
+from .places import place, turn
 from .tiles import (
     ACROSS,
     ALIGNED,
@@ -63,8 +63,6 @@ from .tiles import (
     lane_along,
     products,
 )  # fmt: skip
-
-THREADS = 256
 
 
 class Axis(NamedTuple):

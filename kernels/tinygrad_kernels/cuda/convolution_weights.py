@@ -32,9 +32,9 @@ import numpy as np
 from ..cpu.convolution import Geometry
 from . import memory
 from .device import cuda
-from .jit import Kernel, blocks_for, kernel
-from .monoids import THREADS, meetings, monoid
-from .places import index_for, place, turn
+from .jit import THREADS, Kernel, blocks_for, index_for, kernel
+from .monoids import meetings, monoid
+from .places import place, turn
 from .reduction import pieces_for
 from .tiles import (
     ACROSS,

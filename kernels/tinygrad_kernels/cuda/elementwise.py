@@ -16,11 +16,8 @@ from ..cache import load_source
 from ..codegen import Signature
 from ..expr import Formula, trace
 from .codegen import print_flat, print_strided
-from .jit import Kernel, blocks_for
+from .jit import THREADS, Kernel, blocks_for, index_for
 from .memory import Buffer, address
-
-THREADS = 256
-HALF = 2**31  # elements above which places are counted in 64 bits
 
 
 def flat(formula: Formula, signature: Signature, big: bool) -> Callable[..., None]:
@@ -63,7 +60,7 @@ def strided(formula: Formula, signature: Signature, dimensions: int, big: bool) 
         n = prod(shape)
         if n == 0:
             return
-        index = "uint32" if n < HALF else "int64"
+        index = index_for(n)
         results = () if in_place else (arguments[0].dtype.name,)
         kernel = found.get((results, index))
         if kernel is None:

@@ -25,8 +25,7 @@ from numba import int64
 from . import memory
 from .device import cuda
 from .indexing import INT64, mark_latest
-from .jit import Kernel, device, kernel
-from .monoids import THREADS
+from .jit import THREADS, Kernel, device, kernel
 from .prefix import running
 from .reduction import pieces_for
 

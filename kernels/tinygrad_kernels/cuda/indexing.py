@@ -36,11 +36,9 @@ from . import memory
 from .atomics import atomic_max, atomic_min
 from .device import cuda, uint32
 from .elementwise import aligned
-from .jit import Kernel, blocks_for, device, kernel
+from .jit import THREADS, Kernel, blocks_for, device, index_for, kernel
 from .vectors import load4, store4
 
-THREADS = 256
-HALF = 2**31  # elements above which places are counted in 64 bits
 INDEX = {"uint32": uint32, "int64": numba.int64}
 NONE = int(np.iinfo(np.int64).max)  # the number of the first index that is out of range, if none is
 INT64: Any = np.dtype("int64")
@@ -195,11 +193,6 @@ def pointer(unit: str) -> str:
     return "float32*" if unit == FOUR else f"{unit}*"
 
 
-def index_type(n: int) -> str:
-    """The integer in which the numbers of n threads are divided: 64 bits take several times as long as 32."""
-    return "uint32" if n < HALF else "int64"
-
-
 @cache
 def taker(unit: str, index: str) -> Kernel:
     move, Index = mover(unit), INDEX[index]
@@ -253,7 +246,7 @@ def take(out: Any, x: Any, at: Any, outer: int, length: int, inner: int) -> None
     if out.size:
         unit, (inner,), (out, x) = as_units((inner,), out, x)
         n = outer * at.size * inner
-        taker(unit, index_type(n))(blocks_for(n, THREADS), THREADS, out, x, at, n, at.size, inner, length)
+        taker(unit, index_for(n))(blocks_for(n, THREADS), THREADS, out, x, at, n, at.size, inner, length)
 
 
 def put(x: Any, at: Any, v: Any, outer: int, length: int, inner: int) -> None:
@@ -269,7 +262,7 @@ def put(x: Any, at: Any, v: Any, outer: int, length: int, inner: int) -> None:
         mark_latest(latest, at)
         unit, (inner,), (x, v) = as_units((inner,), x, v)
     n = outer * at.size * inner
-    putter(unit, index_type(n))(
+    putter(unit, index_for(n))(
         blocks_for(n, THREADS), THREADS, x, at, v, latest, n, at.size, inner, length, int(one)
     )  # fmt: skip
 
@@ -294,7 +287,7 @@ def paste(out: Any, x: Any, rows: int, width: int, pitch: int, start: int) -> No
     if rows * width:
         unit, (width, pitch, start), (out, x) = as_units((width, pitch, start), out, x)
         n = rows * width
-        paster(unit, index_type(n))(blocks_for(n, THREADS), THREADS, out, x, n, width, pitch, start)
+        paster(unit, index_for(n))(blocks_for(n, THREADS), THREADS, out, x, n, width, pitch, start)
 
 
 @cache
@@ -318,7 +311,7 @@ def triangle(out: Any, x: Any, rows: int, columns: int, diagonal: int, lower: bo
     n = x.size
     if n:
         unit = f"uint{8 * x.dtype.itemsize}"  # whose zero is that of all dtypes
-        triangle_of(unit, index_type(n))(
+        triangle_of(unit, index_for(n))(
             blocks_for(n, THREADS), THREADS, memory.seen_as(out, unit), memory.seen_as(x, unit), n, rows, columns,
             diagonal, int(lower),
         )  # fmt: skip

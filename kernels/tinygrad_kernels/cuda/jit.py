@@ -38,7 +38,11 @@ C_TYPES: dict[str, Any] = {
     "uint32": ctypes.c_uint32, "uint64": ctypes.c_uint64, "int32": ctypes.c_int32, "int64": ctypes.c_int64,
     "float32": ctypes.c_float, "float64": ctypes.c_double, "uint8": ctypes.c_uint8,
 }  # fmt: skip
-KERNELS: list[Kernel] = []  # all that were defined: the test that compiles them walks through it
+WARP, THREADS = 32, 256  # threads that go in step; those of most blocks
+WARPS = THREADS // WARP
+ALL = 0xFFFFFFFF  # every lane of a warp takes part in a shuffle
+PER_LAUNCH = 65535  # the most blocks that a grid has along y or z
+HALF = 2**31  # elements from which places are counted in 64 bits
 
 
 def numba_type(name: str) -> Any:
@@ -62,7 +66,6 @@ class Kernel:
         self.converters = [None if name.endswith("*") else C_TYPES[name] for name in signature]
         self.entry: Any = None  # the loaded machine code
         self.barriers: bool | None = None
-        KERNELS.append(self)
 
     @property
     def name(self) -> str:
@@ -119,3 +122,8 @@ def device(function: Callable) -> Any:
 def blocks_for(n: int, threads: int) -> int:
     """How many blocks of so many threads have a thread for each of n elements."""
     return max((n + threads - 1) // threads, 1)
+
+
+def index_for(n: int) -> str:
+    """The integer in which places among n elements are divided: a division of 64 bits takes several times as long."""
+    return "uint32" if n < HALF else "int64"

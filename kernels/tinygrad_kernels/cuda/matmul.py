@@ -38,13 +38,12 @@ from typing import Any, NamedTuple
 from .. import precision
 from . import matmul_naive, matmul_skinny, matmul_tf32, memory
 from .elementwise import aligned
-from .jit import blocks_for
+from .jit import PER_LAUNCH, blocks_for
 from .matmul_tiles import join
 from .matmul_warp import TILES, Tile, warps
 
 Layout = tuple[int, int, int]  # (offset, row stride, column stride)
 MULTIPROCESSORS = 132
-PER_LAUNCH = 65535  # the most that a grid has along z
 FEW = 16  # rows or columns up to which a product is read from memory rather than computed in tiles
 START = 2000.0  # cycles until a block multiplies and after: the first tile, the last stores
 LAUNCH = 5000.0  # cycles of another launch

@@ -25,19 +25,17 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from functools import cache
+from typing import Any
 
 import numba
 from numba import int32, int64
 
 from .device import cuda
-from .jit import Kernel, blocks_for, device, kernel
+from .jit import ALL, PER_LAUNCH, THREADS, WARP, WARPS, Kernel, blocks_for, device, kernel
 from .matmul_tiles import piece_of_block
 from .reduction import pieces_for
 
-WARP, WARPS = 32, 8
-THREADS = WARP * WARPS
 DEPTH = 128  # steps of p at a time
-ALL = 0xFFFFFFFF  # every lane of a warp takes part
 
 
 def arguments_of(dtype: str) -> str:
@@ -74,6 +72,46 @@ def filler(dtype: str, few: int) -> Callable:
     return fill
 
 
+def wide(dtype: str) -> Any:
+    """The type in which sums are kept."""
+    return getattr(numba, dtype if "float" in dtype else "int64")
+
+
+@cache
+def adder(dtype: str, few: int, together: int) -> Callable:
+    """The loop of both kernels: add_up(total, places, x, x_p, part, y, y_place, y_few, y_p, width, rest, mine).
+
+    total[r * few + j] becomes the sum of X[r, p] Y[j, p] over the p of a thread: mine, mine + together, ... below
+    `rest`. `places` is where its rows of X begin. Whole blocks call it: Y comes through `part`, in shared memory.
+    """
+    W, fill = wide(dtype), filler(dtype, few)
+    each = each_of(few, dtype)
+
+    @device
+    def add_up(total, places, x, x_p, part, y, y_place, y_few, y_p, width, rest, mine):
+        some = cuda.local.array(each, W)
+        for e in range(each * few):
+            total[e] = W(0)
+        left = int32(rest)
+        while left > 0:
+            cuda.syncthreads()
+            fill(part, y, y_place, y_few, y_p, width, left)
+            cuda.syncthreads()
+            for q in range(0, DEPTH, together):
+                for r in range(each):
+                    some[r] = W(x[places[r] + q * x_p]) if q + mine < left else W(0)
+                for j in range(few):
+                    factor = W(part[j * DEPTH + q + mine])
+                    for r in range(each):
+                        total[r * few + j] += some[r] * factor
+            for r in range(each):
+                places[r] += DEPTH * x_p
+            y_place += DEPTH * y_p
+            left = int32(left - DEPTH)
+
+    return add_up
+
+
 @cache
 def storer(dtype: str) -> Callable:
     """store(i, j, value, ...): the element of this block's C, with the bias."""
@@ -92,11 +130,10 @@ def storer(dtype: str) -> Callable:
 @cache
 def rows(dtype: str, few: int) -> Kernel:
     """For an X whose rows lie in a row; `few` is a power of 2, of which `width` vectors are there."""
-    T = getattr(numba, dtype)
-    W = getattr(numba, dtype if "float" in dtype else "int64")  # in which sums are kept
+    T, W = getattr(numba, dtype), wide(dtype)
     each, size = each_of(few, dtype), few * DEPTH
     count = each * few
-    fill, store = filler(dtype, few), storer(dtype)
+    add_up, store = adder(dtype, few, WARP), storer(dtype)
 
     @kernel(arguments_of(dtype), bounds=(THREADS, 2))
     def rows(
@@ -104,31 +141,15 @@ def rows(dtype: str, few: int) -> Kernel:
         y_few, y_p, out_many, out_few, pieces,
     ):  # fmt: skip
         part = cuda.shared.array(size, T)
-        total, some, places = cuda.local.array(count, W), cuda.local.array(each, W), cuda.local.array(each, int64)
+        total, places = cuda.local.array(count, W), cuda.local.array(each, int64)
         lane, batch = cuda.threadIdx.x, cuda.blockIdx.z // pieces
         first = (cuda.blockIdx.x * WARPS + cuda.threadIdx.y) * each
         begin, end = piece_of_block(k, pieces, DEPTH)
-        rest = int32(end - begin)
-        y_place = batch * y_step + y_at + begin * y_p
         for r in range(each):  # a row too far is computed again, and not stored
             places[r] = batch * x_step + x_at + min(first + r, many - 1) * x_many + (begin + lane) * x_p
-        for e in range(count):
-            total[e] = W(0)
-        while rest > 0:
-            cuda.syncthreads()
-            fill(part, y, y_place, y_few, y_p, width, rest)
-            cuda.syncthreads()
-            for q in range(0, DEPTH, WARP):
-                for r in range(each):
-                    some[r] = W(x[places[r] + q * x_p]) if q + lane < rest else W(0)
-                for j in range(few):
-                    factor = W(part[j * DEPTH + q + lane])
-                    for r in range(each):
-                        total[r * few + j] += some[r] * factor
-            for r in range(each):
-                places[r] += DEPTH * x_p
-            y_place += DEPTH * y_p
-            rest = int32(rest - DEPTH)
+        add_up(
+            total, places, x, x_p, part, y, batch * y_step + y_at + begin * y_p, y_few, y_p, width, end - begin, lane
+        )
         for e in range(count):
             for bit in range(5):
                 total[e] += cuda.shfl_xor_sync(ALL, total[e], 16 >> bit)
@@ -145,12 +166,11 @@ def rows(dtype: str, few: int) -> Kernel:
 @cache
 def columns(dtype: str, few: int) -> Kernel:
     """For an X whose columns lie in a row."""
-    T = getattr(numba, dtype)
-    W = getattr(numba, dtype if "float" in dtype else "int64")
+    T, W = getattr(numba, dtype), wide(dtype)
     each, size = each_of(few, dtype), few * DEPTH
     count = each * few
     meeting = count * WARPS * WARP
-    fill, store = filler(dtype, few), storer(dtype)
+    add_up, store = adder(dtype, few, WARPS), storer(dtype)
 
     @kernel(arguments_of(dtype), bounds=(THREADS, 2))
     def columns(
@@ -158,31 +178,15 @@ def columns(dtype: str, few: int) -> Kernel:
         y_few, y_p, out_many, out_few, pieces,
     ):  # fmt: skip
         part, sums = cuda.shared.array(size, T), cuda.shared.array(meeting, W)
-        total, some, places = cuda.local.array(count, W), cuda.local.array(each, W), cuda.local.array(each, int64)
+        total, places = cuda.local.array(count, W), cuda.local.array(each, int64)
         lane, warp, batch = cuda.threadIdx.x, cuda.threadIdx.y, cuda.blockIdx.z // pieces
         first = cuda.blockIdx.x * WARP * each + lane
         begin, end = piece_of_block(k, pieces, DEPTH)
-        rest = int32(end - begin)
-        y_place = batch * y_step + y_at + begin * y_p
         for r in range(each):  # a row too far is computed again, and not stored
             places[r] = batch * x_step + x_at + min(first + r * WARP, many - 1) * x_many + (begin + warp) * x_p
-        for e in range(count):
-            total[e] = W(0)
-        while rest > 0:
-            cuda.syncthreads()
-            fill(part, y, y_place, y_few, y_p, width, rest)
-            cuda.syncthreads()
-            for q in range(0, DEPTH, WARPS):
-                for r in range(each):
-                    some[r] = W(x[places[r] + q * x_p]) if q + warp < rest else W(0)
-                for j in range(few):
-                    factor = W(part[j * DEPTH + q + warp])
-                    for r in range(each):
-                        total[r * few + j] += some[r] * factor
-            for r in range(each):
-                places[r] += DEPTH * x_p
-            y_place += DEPTH * y_p
-            rest = int32(rest - DEPTH)
+        add_up(
+            total, places, x, x_p, part, y, batch * y_step + y_at + begin * y_p, y_few, y_p, width, end - begin, warp
+        )
         for e in range(count):
             sums[(e * WARPS + warp) * WARP + lane] = total[e]
         cuda.syncthreads()
@@ -206,7 +210,7 @@ def shape(dtype: str, m: int, n: int) -> tuple[int, int, int, int]:
 def pieces(dtype: str, batch: int, m: int, n: int, k: int) -> int:
     """Into how many pieces the sum over p is cut."""
     many, _, _, each = shape(dtype, m, n)
-    return min(pieces_for(blocks_for(many, WARPS * each) * batch, k, 4 * DEPTH), 65535 // batch)
+    return min(pieces_for(blocks_for(many, WARPS * each) * batch, k, 4 * DEPTH), PER_LAUNCH // batch)
 
 
 def launch(

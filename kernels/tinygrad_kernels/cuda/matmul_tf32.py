@@ -20,12 +20,11 @@ from numba import float32, int32
 
 from .asynchronous import wait_for_copies
 from .device import cuda, uint32
-from .jit import Kernel, device, kernel
+from .jit import THREADS, WARP, Kernel, device, kernel
 from .matmul_tiles import arguments_of, fetcher, piece_of_block, place_of_block
 from .tensor_cores import multiply_tf32, round_tf32
 from .vectors import store_up_to_4
 
-WARP, THREADS = 32, 256
 SIDE, DEPTH = 128, 16  # of the tile of a block
 LENGTH = SIDE + 8  # of a row of a tile in shared memory
 BUFFER = DEPTH * LENGTH

@@ -33,11 +33,10 @@ from numba import float32, int32
 
 from .asynchronous import wait_for_copies
 from .device import cuda
-from .jit import Kernel, device, kernel
+from .jit import WARP, Kernel, device, kernel
 from .matmul_tiles import STEPS, arguments_of, fetcher, piece_of_block, place_of_block
 from .vectors import load4, store_up_to_4
 
-WARP = 32
 LANES_DOWN, LANES_ACROSS = 8, 4
 PADDING = 4
 

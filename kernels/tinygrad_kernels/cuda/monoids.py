@@ -40,11 +40,7 @@ import numba
 import numpy as np
 
 from .device import cuda
-from .jit import device
-
-WARP, THREADS = 32, 256
-WARPS = THREADS // WARP
-ALL = 0xFFFFFFFF  # every lane of a warp takes part
+from .jit import ALL, WARP, WARPS, device
 
 
 class Monoid(NamedTuple):

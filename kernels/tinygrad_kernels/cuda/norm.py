@@ -39,8 +39,7 @@ from ..codegen import Signature
 from ..expr import trace
 from . import math, memory
 from .device import cuda
-from .jit import Kernel, blocks_for, device, kernel
-from .monoids import WARP, WARPS
+from .jit import WARP, WARPS, Kernel, blocks_for, device, kernel
 from .reduction import columns
 from .rows import launch
 from .teams import Way, add, chunk_of, meeting, reader, team, way_for

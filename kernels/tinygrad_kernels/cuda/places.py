@@ -23,13 +23,7 @@ from typing import Any
 import numba
 from numba import int64
 
-from .elementwise import HALF
 from .jit import device
-
-
-def index_for(n: int) -> str:
-    """The integer in which places among n elements are divided."""
-    return "uint32" if n < HALF else "int64"
 
 
 @cache

@@ -33,11 +33,10 @@ from typing import Any
 import numba
 
 from .device import cuda
-from .jit import Kernel, blocks_for, device, kernel
-from .monoids import WARP, WARPS, meetings, monoid
-from .places import index_for, place
+from .jit import THREADS, WARP, WARPS, Kernel, blocks_for, device, index_for, kernel
+from .monoids import meetings, monoid
+from .places import place
 
-THREADS = 256
 WIDE = 64  # elements of a window from which a warp takes it
 LISTS = "int64*, int64*, int64*, int64*"  # top, bottom, left, right
 

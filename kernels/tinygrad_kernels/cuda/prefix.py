@@ -42,8 +42,8 @@ import numpy as np
 
 from . import math
 from .device import cuda
-from .jit import device
-from .monoids import ALL, WARP, WARPS, monoid
+from .jit import ALL, WARP, WARPS, device
+from .monoids import monoid
 
 
 class Scan(NamedTuple):

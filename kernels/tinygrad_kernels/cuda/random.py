@@ -24,40 +24,41 @@ from __future__ import annotations
 
 import secrets
 from functools import cache
+from threading import Lock
 from typing import Any
 
 import numba
 import numpy as np
 
 from ..random_checks import (
+    FRESH_SEED,
     check_float,
     check_integers,
     check_normal,
     check_probability,
     check_uniform,
+    checked_seed,
     greatest,
 )
 from . import math as functions
 from . import memory
 from .device import cuda, uint64
-from .jit import blocks_for, device, kernel
+from .jit import THREADS, blocks_for, device, kernel
 
-FRESH_SEED = 67280421310721  # that of PyTorch's generators that were given none
-THREADS = 256
 LOW = uint64(0xFFFFFFFF)
 M0, M1 = uint64(0xD2511F53), uint64(0xCD9E8D57)
 GROW0, GROW1 = uint64(0x9E3779B9), uint64(0xBB67AE85)
-HALF = uint64(32)
+WORD = uint64(32)
 
 
 @device
 def philox(counter, seed):
     """Four words of 32 bits, each in a uint64."""
-    a, b, c, d = counter & LOW, counter >> HALF, uint64(0), uint64(0)
-    key0, key1 = seed & LOW, seed >> HALF
+    a, b, c, d = counter & LOW, counter >> WORD, uint64(0), uint64(0)
+    key0, key1 = seed & LOW, seed >> WORD
     for _ in range(10):
         x, y = M0 * a, M1 * c
-        a, b, c, d = (y >> HALF) ^ b ^ key0, y & LOW, (x >> HALF) ^ d ^ key1, x & LOW
+        a, b, c, d = (y >> WORD) ^ b ^ key0, y & LOW, (x >> WORD) ^ d ^ key1, x & LOW
         key0, key1 = (key0 + GROW0) & LOW, (key1 + GROW1) & LOW
     return a, b, c, d
 
@@ -71,7 +72,7 @@ def fractions(dtype: str) -> Any:
 
     @device
     def fraction(high, low):
-        bits = (high << HALF) | low if wide else high
+        bits = (high << WORD) | low if wide else high
         return T(bits >> shift) * T(unit)
 
     return fraction
@@ -151,7 +152,7 @@ def integers(dtype: str) -> Any:
         thread = cuda.grid(1)
         a, b, c, d = philox(first + uint64(thread), seed)
         for k in range(2):
-            bits = (a << HALF) | b if k == 0 else (c << HALF) | d
+            bits = (a << WORD) | b if k == 0 else (c << WORD) | d
             i = thread * 2 + k
             if i < n:
                 out[i] = T(low + numba.int64(bits % span if span > uint64(0) else bits))
@@ -181,13 +182,12 @@ class Generator:
     """A seed, and how many counters of it have been used. Fills buffers with numbers, as the CPU's does arrays."""
 
     def __init__(self, seed: int = FRESH_SEED) -> None:
+        self._lock = Lock()  # threads that share a generator get different numbers
         self.manual_seed(seed)
 
     def manual_seed(self, seed: int) -> Generator:
-        """Start over with this seed. RuntimeError if it does not fit into 64 bits."""
-        if not -(2**63) <= seed < 2**64:
-            raise RuntimeError(f"Overflow when unpacking long long: the seed {seed} does not fit into 64 bits")
-        self._seed, self._used = seed % 2**64, 0
+        """Start over with this seed. ValueError if it does not fit into 64 bits."""
+        self._seed, self._used = checked_seed(seed), 0
         return self
 
     def initial_seed(self) -> int:
@@ -214,8 +214,9 @@ class Generator:
         if out.size:
             threads = blocks_for(out.size, each)
             kernel = make(out.dtype.name)
-            kernel(blocks_for(threads, THREADS), THREADS, out, out.size, self._seed, self._used, *parameters)
-            self._used = (self._used + threads) % 2**64
+            with self._lock:
+                first, self._used = self._used, (self._used + threads) % 2**64
+            kernel(blocks_for(threads, THREADS), THREADS, out, out.size, self._seed, first, *parameters)
 
     def uniform(self, out: Any, low: float = 0.0, high: float = 1.0) -> None:
         """Numbers in [low, high)."""

@@ -21,8 +21,8 @@ from ..expr import Formula
 from . import memory
 from .codegen_reduction import print_columns, print_rows
 from .device import cuda
-from .jit import blocks_for, kernel
-from .monoids import THREADS, WARP, WARPS, divisor_type, meetings, monoid
+from .jit import THREADS, WARP, WARPS, blocks_for, kernel
+from .monoids import divisor_type, meetings, monoid
 
 FILL = 1024  # blocks that keep a GPU busy: a launch of fewer is cut into pieces
 

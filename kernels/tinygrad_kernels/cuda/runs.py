@@ -23,9 +23,7 @@ from ..expr import trace
 from . import memory, reduction, scan
 from .device import cuda
 from .indexing import INT64
-from .jit import Kernel, blocks_for, device, kernel
-
-THREADS = 256
+from .jit import THREADS, Kernel, blocks_for, device, kernel
 
 
 @cache

@@ -30,8 +30,7 @@ import numpy as np
 
 from . import memory
 from .device import cuda
-from .jit import Kernel, blocks_for, device, kernel
-from .monoids import ALL, THREADS, WARP, WARPS
+from .jit import ALL, THREADS, WARP, WARPS, Kernel, blocks_for, device, kernel
 from .prefix import operation, running
 from .reduction import pieces_for
 

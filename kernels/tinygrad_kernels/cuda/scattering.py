@@ -30,11 +30,10 @@ import numba
 
 from . import memory
 from .device import cuda
-from .indexing import INDEX, INT64, index_type
-from .jit import Kernel, blocks_for, device, kernel
+from .indexing import INDEX, INT64
+from .jit import THREADS, Kernel, blocks_for, device, index_for, kernel
 from .sorting import keys_of, sort_by_keys
 
-THREADS = 256
 CHUNK = 256  # places that one thread adds up
 
 
@@ -129,7 +128,7 @@ def join_at(op: str, x: Any, at: Any, v: Any, outer: int, length: int, inner: in
     places = memory.seen_as(sort_by_keys(order, keys, 1, count), "int64")
     if x.dtype.kind == "b":
         op, x, v = "any" if op == "sum" else op, memory.seen_as(x, "uint8"), memory.seen_as(v, "uint8")
-    find_parts, join_runs = kernels(op, x.dtype.name, index_type(n))
+    find_parts, join_runs = kernels(op, x.dtype.name, index_for(n))
     chunks = blocks_for(count, CHUNK)
     parts = memory.empty(outer * chunks * inner if chunks > 1 else 0, x.dtype)
     if chunks > 1:

@@ -39,8 +39,7 @@ from numba import int32, int64
 
 from . import memory
 from .device import cuda
-from .jit import Kernel, blocks_for, device, kernel
-from .monoids import ALL, THREADS
+from .jit import ALL, THREADS, Kernel, blocks_for, device, kernel
 
 EACH = 4  # elements of a tile that a thread places
 TILE = EACH * THREADS

@@ -44,8 +44,7 @@ import numba
 from numba import int32
 
 from .device import cuda
-from .jit import device
-from .monoids import ALL, THREADS, WARP, WARPS
+from .jit import ALL, THREADS, WARP, WARPS, device
 
 Way = tuple[str, int]  # a team, and how many elements of a chunk each member has
 

@@ -42,8 +42,7 @@ from numba import int64
 from . import math, memory
 from .device import cuda
 from .elementwise import fill
-from .jit import Kernel, blocks_for, device, kernel
-from .monoids import WARP, WARPS
+from .jit import WARP, WARPS, Kernel, blocks_for, device, kernel
 from .reduction import pieces_for
 from .teams import meeting, reader, team
 
