@@ -8,16 +8,16 @@ Source: Y. LeCun, L. Bottou, Y. Bengio, P. Haffner, Gradient-based learning appl
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 
 from benchmarks.measure import Step
-from benchmarks.training import VARIANTS, parameters
+from benchmarks.training import VARIANTS, as_it_is, parameters
 
 
-def cnn(m: Any, batch: int = 64, size: int = 28) -> Step:
+def cnn(m: Any, batch: int = 64, size: int = 28, *, make: Callable = as_it_is) -> Step:
     """Forward, backward and the update by SGD, for images (batch, 1, size, size)."""
     rng = np.random.default_rng(5)
     functional, features = m.nn.functional, 16 * (size // 4) ** 2
@@ -29,13 +29,14 @@ def cnn(m: Any, batch: int = 64, size: int = 28) -> Step:
     images = [m.tensor(rng.uniform(0, 1, (batch, 1, size, size)).astype(np.float32)) for _ in range(VARIANTS)]
     labels = [m.tensor(rng.integers(0, 10, batch)) for _ in range(VARIANTS)]
 
-    def step(i: int) -> Sequence[Any]:
+    def train(x: Any, y: Any) -> Any:
         optimizer.zero_grad()
-        hidden = functional.max_pool2d(functional.conv2d(images[i % VARIANTS], w1, b1, padding=1).relu(), 2)
+        hidden = functional.max_pool2d(functional.conv2d(x, w1, b1, padding=1).relu(), 2)
         hidden = functional.max_pool2d(functional.conv2d(hidden, w2, b2, padding=1).relu(), 2)
-        loss = functional.cross_entropy(functional.linear(hidden.flatten(1), w3, b3), labels[i % VARIANTS])
+        loss = functional.cross_entropy(functional.linear(hidden.flatten(1), w3, b3), y)
         loss.backward()
         optimizer.step()
-        return loss, *weights
+        return loss
 
-    return step
+    train = make(train)
+    return lambda i: (train(images[i % VARIANTS], labels[i % VARIANTS]), *weights)

@@ -9,7 +9,7 @@ the moons.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
@@ -24,7 +24,12 @@ def parameters(m: Any, arrays: Sequence[np.ndarray]) -> list[Any]:
     return [m.tensor(array.astype(np.float32), requires_grad=True) for array in arrays]
 
 
-def sin_fit(m: Any, points: int = 2000) -> Step:
+def as_it_is(function: Callable) -> Callable:
+    """The training step runs eagerly. (The rows of compiled steps pass `tinygrad_edu.compile` in its place.)"""
+    return function
+
+
+def sin_fit(m: Any, points: int = 2000, *, make: Callable = as_it_is) -> Step:
     """Fit y = a + b x + c x² + d x³ to sin x: autograd, and the update written out as in the tutorial."""
     grid = np.linspace(-np.pi, np.pi, points)
     shifts = [0.1 * k for k in range(VARIANTS)]
@@ -33,9 +38,8 @@ def sin_fit(m: Any, points: int = 2000) -> Step:
     a, b, c, d = (m.tensor(value, requires_grad=True) for value in (0.3, 0.5, 0.1, -0.2))
     rate = 1e-6
 
-    def step(i: int) -> Sequence[Any]:
+    def train(x: Any, y: Any) -> Any:
         nonlocal a, b, c, d
-        x, y = data[i % VARIANTS]
         y_pred = a + b * x + c * x**2 + d * x**3
         loss = (y_pred - y).pow(2).sum()
         loss.backward()
@@ -45,9 +49,10 @@ def sin_fit(m: Any, points: int = 2000) -> Step:
             c -= rate * c.grad
             d -= rate * d.grad
         a.grad = b.grad = c.grad = d.grad = None
-        return loss, a, b, c, d
+        return loss
 
-    return step
+    train = make(train)
+    return lambda i: (train(*data[i % VARIANTS]), a, b, c, d)
 
 
 def two_moons(points: int, seed: int) -> tuple[np.ndarray, np.ndarray]:
@@ -67,7 +72,7 @@ def moons_weights() -> list[np.ndarray]:
     return [array for n, k in sizes for array in (rng.uniform(-1, 1, (n, k)), np.zeros(k))]
 
 
-def moons(m: Any, points: int = 100) -> Step:
+def moons(m: Any, points: int = 100, *, make: Callable = as_it_is) -> Step:
     """The network 2-16-16-1 on two moons: hinge loss, L2 penalty on every parameter, SGD written out."""
     data = []
     for seed in range(VARIANTS):
@@ -76,8 +81,7 @@ def moons(m: Any, points: int = 100) -> Step:
     weights = parameters(m, moons_weights())
     w1, b1, w2, b2, w3, b3 = weights
 
-    def step(i: int) -> Sequence[Any]:
-        x, y = data[i % VARIANTS]
+    def train(x: Any, y: Any) -> Any:
         hidden = ((x @ w1 + b1).relu() @ w2 + b2).relu()
         score = hidden @ w3 + b3
         loss = (1 - y * score).relu().mean()
@@ -88,12 +92,13 @@ def moons(m: Any, points: int = 100) -> Step:
             for p in weights:
                 p -= 0.05 * p.grad
                 p.grad = None
-        return loss, *weights
+        return loss
 
-    return step
+    train = make(train)
+    return lambda i: (train(*data[i % VARIANTS]), *weights)
 
 
-def mlp(m: Any, sizes: tuple[int, int, int] = (784, 128, 10), batch: int = 64) -> Step:
+def mlp(m: Any, sizes: tuple[int, int, int] = (784, 128, 10), batch: int = 64, *, make: Callable = as_it_is) -> Step:
     """A digit classifier from `nn.Linear` (so its weights are (out, in)), cross-entropy, `optim.SGD`."""
     rng = np.random.default_rng(2)
     inputs, hidden, classes = sizes
@@ -107,14 +112,15 @@ def mlp(m: Any, sizes: tuple[int, int, int] = (784, 128, 10), batch: int = 64) -
     images = [m.tensor(rng.uniform(0, 1, (batch, inputs)).astype(np.float32)) for _ in range(VARIANTS)]
     labels = [m.tensor(rng.integers(0, classes, batch)) for _ in range(VARIANTS)]
 
-    def step(i: int) -> Sequence[Any]:
+    def train(x: Any, y: Any) -> Any:
         optimizer.zero_grad()
-        loss = loss_function(model(images[i % VARIANTS]), labels[i % VARIANTS])
+        loss = loss_function(model(x), y)
         loss.backward()
         optimizer.step()
-        return loss, *model.parameters()
+        return loss
 
-    return step
+    train = make(train)
+    return lambda i: (train(images[i % VARIANTS], labels[i % VARIANTS]), *model.parameters())
 
 
 def adam(m: Any, size: int = 1_000_000) -> Step:

@@ -8,14 +8,14 @@ Source: A. Radford et al., Language models are unsupervised multitask learners, 
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable
 from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
 
 from benchmarks.measure import Step
-from benchmarks.training import VARIANTS
+from benchmarks.training import VARIANTS, as_it_is
 
 
 def network(m: Any, config: SimpleNamespace) -> Any:
@@ -70,8 +70,9 @@ def network(m: Any, config: SimpleNamespace) -> Any:
 
 
 def gpt(
-    m: Any, layers: int = 4, width: int = 128, heads: int = 4, context: int = 64, batch: int = 16, vocabulary: int = 65
-) -> Step:
+    m: Any, layers: int = 4, width: int = 128, heads: int = 4, context: int = 64, batch: int = 16, vocabulary: int = 65,
+    *, make: Callable = as_it_is,
+) -> Step:  # fmt: skip
     """Cross-entropy of the next character, backward, AdamW."""
     rng = np.random.default_rng(5)
     config = SimpleNamespace(layers=layers, width=width, heads=heads, context=context, vocabulary=vocabulary)
@@ -84,13 +85,13 @@ def gpt(
     optimizer = m.optim.AdamW(model.parameters(), lr=1e-3, eps=1e-3)
     texts = [m.tensor(rng.integers(0, vocabulary, (batch, context + 1))) for _ in range(VARIANTS)]
 
-    def step(i: int) -> Sequence[Any]:
-        text = texts[i % VARIANTS]
+    def train(text: Any) -> Any:
         logits = model(text[:, :-1])
         loss = m.nn.functional.cross_entropy(logits.view(-1, vocabulary), text[:, 1:].reshape(-1))
         optimizer.zero_grad(set_to_none=True)
         loss.backward()
         optimizer.step()
-        return loss, *model.parameters()
+        return loss
 
-    return step
+    train = make(train)
+    return lambda i: (train(texts[i % VARIANTS]), *model.parameters())

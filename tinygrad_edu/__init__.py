@@ -24,6 +24,7 @@ __all__ = ["Value", "__version__"]
 
 
 LATER = {
+    "compile": "compiler",
     "draw": "drawing",
     "show": "showing",
     "is_anomaly_enabled": "autograd",

@@ -78,9 +78,11 @@ def set_default_dtype(d: Any) -> None:
     if not isinstance(d, dtype) or not d.is_floating_point:
         raise TypeError(f"only floating-point types are supported as the default type, got {d!r}")
     if d is not default_float:
+        from .graph import changes
         from .ops.plan import OPERATIONS
 
         default_float = d
+        changes.count += 1
         for operation in OPERATIONS.values():  # what was planned for whole numbers no longer holds
             operation.plans.clear()
 

@@ -39,9 +39,20 @@ class Mode(threading.local):
     grad = True
     inference = False
     anomaly = False
+    recorder: Any = None  # of compile, while it records a function
 
 
 mode = Mode()
+
+
+class Changes:
+    """How often something that a compiled function relies on may have changed: which memory a tensor has, whether it
+    requires a gradient, which mode a module is in. It then looks whether it is affected."""
+
+    count = 0
+
+
+changes = Changes()
 
 
 class Node(Scratch):

@@ -26,7 +26,7 @@ from typing import Any
 
 from . import dtypes, engine
 from .dtypes import Kind
-from .graph import Detached, Leaf, Node, base_of, mode, share
+from .graph import Detached, Leaf, Node, base_of, changes, mode, share
 from .hints import closest
 from .hooks import RemovableHandle, kept_gradient, register_after, register_hook, retain
 from .ops.advanced import AdvancedMethods
@@ -193,8 +193,10 @@ class Tensor(
             )
         if requires_grad and self.node is None:
             self.node = Leaf()
+            changes.count += 1
         elif not requires_grad:
             self.node = None
+            changes.count += 1
         return self
 
     @property
@@ -239,6 +241,8 @@ class Tensor(
             if value is None:
                 return
             raise RuntimeError("only a leaf that requires a gradient has one to assign: call requires_grad_() first")
+        if value is None and mode.recorder is not None:
+            mode.recorder.clears(self.node)
         (self.node if self.node.leaf else self.node.extras).grad = value
 
     def retain_grad(self) -> None:
@@ -351,6 +355,7 @@ class Tensor(
         if self.node is not None and not value.kind.dtype.is_floating_point:
             raise RuntimeError("data set to a tensor that requires gradients must be floating point or complex dtype")
         other = value.detach()
+        changes.count += 1
         self.flat, self.shape, self.kind, self.region, self.shared = (
             other.flat, other.shape, other.kind, other.region, other.shared
         )  # fmt: skip

@@ -43,7 +43,7 @@ class Signature:
     """What a printed kernel must know of its operands besides their values.
 
     `dtypes` and `access`: one per input of the formula. `compute`: the dtype of the arithmetic. Dtypes are NumPy's
-    names ('float32', 'int64', 'bool'). `in_place`: how many of the first inputs the results are stored in. It is not
+    names ('float32', 'int64', 'bool'). `in_place`: how many of the first results go into the first inputs. It is not
     enough to pass the same array twice: the compiler would find that result and input overlap, and run a loop that
     takes one element at a time.
     """
@@ -186,12 +186,12 @@ def results_of(formula: Formula) -> list[str]:
 def print_flat(formula: Formula, signature: Signature) -> str:
     """One loop over contiguous arrays, and its parallel twin, which gives pieces of the arrays to the first.
 
-    Printed functions: loop(*results, *inputs) and loop_parallel(*results, *inputs); without the results where they
-    are stored in place.
+    Printed functions: loop(*results, *inputs) and loop_parallel(*results, *inputs); without those results that are
+    stored in place, in the first inputs.
     """
     inputs, changed = formula.inputs, formula.inputs[: signature.in_place]
-    results = [] if changed else results_of(formula)
-    targets = changed or results
+    results = results_of(formula)[signature.in_place :]
+    targets = [*changed, *results]
     before, loads = [], {}
     for k, (name, access) in enumerate(zip(inputs, signature.access, strict=True)):
         element = {"flat": f"{name}[i]", "one": f"{name}[0]", "number": name}[access]

@@ -29,6 +29,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any
 
 from ..dtypes import float16, float32, float64
+from ..graph import changes
 from ..hints import closest
 from ..tensors import Tensor
 from .hooks import HookedModule
@@ -92,6 +93,7 @@ class Module(HookedModule):
             object.__setattr__(self, name, value)
 
     def _put(self, place: str, name: str, value: Any) -> None:
+        changes.count += 1
         self.__dict__.pop(name, None)
         for other in PLACES:
             if other != place:
@@ -256,6 +258,7 @@ class Module(HookedModule):
         if not isinstance(mode, bool):
             raise ValueError("training mode is expected to be boolean")
         self.training = mode
+        changes.count += 1
         for module in self.children():
             module.train(mode)
         return self
@@ -393,8 +396,7 @@ def warn_about_lost_layers(place: str, value: Any) -> None:
 
 def clear_gradients(parameters: Iterable[Tensor], set_to_none: bool) -> None:
     for p in parameters:
-        if p.grad is not None:
-            if set_to_none:
-                p.grad = None
-            else:
-                p.grad.zero_()
+        if set_to_none:
+            p.grad = None
+        elif p.grad is not None:
+            p.grad.zero_()

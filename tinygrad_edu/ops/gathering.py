@@ -69,11 +69,10 @@ def gather_places(name: str, x: Tensor, dim: int, index: Tensor) -> Places:
 
 def check_found(numbers: Any, bad: int, x: Tensor, axis: int, error: type[Exception], message: str = "") -> None:
     """Raise for the index that a kernel found to be out of range (-1: none)."""
-    if bad < 0:
-        return
-    size = (x.shape or (1,))[axis]
-    found = x.kind.backend.to_numpy(numbers)[bad]
-    raise error(message or f"index {found} is out of bounds for dimension {axis} with size {size}")
+    if bad >= 0:
+        size = (x.shape or (1,))[axis]
+        found = x.kind.backend.to_numpy(numbers)[bad]
+        raise error(message or f"index {found} is out of bounds for dimension {axis} with size {size}")
 
 
 def slice_places(

@@ -14,7 +14,6 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Callable
-from functools import cache
 from typing import TYPE_CHECKING, Any
 
 from tinygrad_kernels.codegen import Signature
@@ -22,6 +21,7 @@ from tinygrad_kernels.expr import trace
 
 from ..dtypes import NUMBERS, Kind, fitting
 from ..graph import Node, Shared, base_of, mode, same_memory, share
+from ..prepared import kept
 from .history import begin_change, record_change
 from .launch import compute
 from .plan import Operation, Plan, apply, plan_for
@@ -34,7 +34,7 @@ if TYPE_CHECKING:
 FILL = trace("fill", lambda x, value: value, ("x", "value"))
 
 
-@cache
+@kept
 def fill_kernel(kind: Kind, big: bool) -> Callable[[Any, float], None]:
     """The loop (buffer, number) that stores a number everywhere."""
     name = kind.dtype.name

@@ -23,11 +23,11 @@ from __future__ import annotations
 
 import math
 import warnings
-from functools import lru_cache
 from typing import Any
 
 from ..dtypes import Kind, float32, uint8
 from ..graph import no_grad
+from ..prepared import kept
 from ..ranges import arange
 from ..tensors import Tensor
 from .pooling import adaptive_avg_pool1d, adaptive_avg_pool2d
@@ -37,7 +37,7 @@ NEAREST = ("nearest", "nearest-exact")
 REFUSED = ("bicubic", "lanczos")
 
 
-@lru_cache(maxsize=256)
+@kept
 def weights(kind: Kind, mode: str, n: int, out: int, scale: float | None, corners: bool) -> tuple[Tensor, ...]:
     """Along an axis of length n, for `out` pixels: their numbers; or two lists of numbers, and weights for both.
 

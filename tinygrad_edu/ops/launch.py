@@ -25,12 +25,13 @@ from tinygrad_kernels.codegen import Signature
 from tinygrad_kernels.expr import Formula
 
 from ..dtypes import Kind
+from ..prepared import table
 from .strides import Shape, Size, broadcast_shapes, broadcast_strides, collapse, contiguous_strides, reduced_axes
 
 if TYPE_CHECKING:
     from ..tensors import Tensor
 
-_launches: dict[tuple, Launch] = {}
+_launches: dict[tuple, Launch] = table()
 LIMIT = 8192  # how many decisions are kept; a program whose shapes never repeat starts over
 
 

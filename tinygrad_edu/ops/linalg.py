@@ -19,6 +19,7 @@ from math import prod
 from typing import TYPE_CHECKING, Any
 
 from ..graph import Node, changed, freed, mode
+from ..prepared import table
 from .strides import Size, broadcast_shapes, broadcast_strides
 
 if TYPE_CHECKING:
@@ -128,7 +129,7 @@ class Product:
         )
 
 
-_products: dict[tuple, Product] = {}
+_products: dict[tuple, Product] = table()
 
 
 def times(a: Tensor, b: Tensor, left: bool = False, right: bool = False, bias: Any = None) -> Tensor:

@@ -23,6 +23,7 @@ from typing import Any
 from ..dtypes import Kind, float64, kind_of
 from ..graph import mode
 from ..hints import not_a_tensor
+from ..prepared import kept
 from ..tensors import Tensor
 from .reduction import SavingNode
 
@@ -66,18 +67,12 @@ def gradients(
     return gx, (g * normal).sum_to(weight.shape), g.sum_to(weight.shape)
 
 
-_constants: dict[tuple, tuple[Tensor, Tensor]] = {}
-
-
+@kept
 def ones_and_zeros(shape: tuple[int, ...], kind: Kind) -> tuple[Tensor, Tensor]:
     """The weight and the bias of a layer norm that has none; made once."""
-    if (shape, kind) not in _constants:
-        if len(_constants) > 64:
-            _constants.clear()
-        n = prod(shape)
-        one, zero = (Tensor(kind.empty(n), shape, kind).fill_(value) for value in (1, 0))
-        _constants[shape, kind] = (one, zero)
-    return _constants[shape, kind]
+    n = prod(shape)
+    one, zero = (Tensor(kind.empty(n), shape, kind).fill_(value) for value in (1, 0))
+    return one, zero
 
 
 def layer_norm(

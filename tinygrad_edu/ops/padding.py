@@ -16,7 +16,6 @@ Source: NumPy documentation, `numpy.pad`.
 
 from __future__ import annotations
 
-from functools import lru_cache
 from math import prod
 from typing import Any
 
@@ -24,6 +23,7 @@ from ..creation import tensor
 from ..dtypes import device
 from ..graph import Node, mode
 from ..hints import not_a_tensor
+from ..prepared import kept
 from ..tensors import Tensor
 from .strides import Shape, Size
 
@@ -66,7 +66,7 @@ def constant(x: Tensor, pad: Shape, value: Any) -> Tensor:
     return out
 
 
-@lru_cache(maxsize=256)
+@kept
 def elements(mode: str, n: int, before: int, after: int, where: device) -> Tensor:
     """Which elements of an axis of length n the result has along it."""
     at = range(-before, n + after)

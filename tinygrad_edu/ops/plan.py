@@ -24,6 +24,7 @@ from tinygrad_kernels.expr import Formula, backward_formulas, forward_formula, i
 from .. import dtypes
 from ..dtypes import BOOL, FLOAT, NUMBERS, Kind, bool_, int64, kind_of, result_dtype
 from ..graph import Node, changed, freed, mode, share
+from ..prepared import table
 from .launch import compute, launch
 from .strides import Size
 
@@ -41,7 +42,7 @@ class Operation:
 
     def __init__(self, op: type[calculus.Elementwise]) -> None:
         self.op, self.name = op, op.name
-        self.plans: dict[tuple, Plan] = {}
+        self.plans: dict[tuple, Plan] = table()
 
     # Traced when first needed: a program uses few of the operations.
     @cached_property

@@ -89,7 +89,8 @@ def seed_all(seed: int) -> None:
 def chosen(generator: Any, device: Any) -> Any:
     """The stream of a `generator=` argument for tensors on a device: None is the program's own."""
     if generator is None:
-        return generator_of(device).stream
+        stream = generator_of(device).stream
+        return stream if mode.recorder is None else mode.recorder.stream(stream)
     if not isinstance(generator, Generator):
         raise TypeError(f"argument 'generator' must be torch.Generator, not {type(generator).__name__}")
     if generator.device != device:
@@ -97,7 +98,7 @@ def chosen(generator: Any, device: Any) -> Any:
             f"Expected a '{device}' device type for generator but found '{generator.device}': make one with "
             f"torch.Generator(device='{device}')"
         )
-    return generator.stream
+    return generator.stream if mode.recorder is None else mode.recorder.stream(generator.stream)
 
 
 def drawn(x: Tensor, draw: str, generator: Any, *parameters: float, dtype: Any = None, singly: bool = False) -> Tensor:

@@ -25,6 +25,7 @@ from tinygrad_kernels.expr import Formula, trace
 
 from ..dtypes import BOOL, Kind, as_dtype, bool_, int64, kind_of, uint8
 from ..graph import Node, changed, freed, mode, share
+from ..prepared import table
 from .launch import split_axes
 from .strides import Shape, Size, broadcast_strides, contiguous_strides, reduced_axes
 
@@ -143,7 +144,7 @@ FORMULAS = {
 }
 COUNT = trace("count_nonzero", lambda x: x != 0, ("x",))
 
-_plans: dict[tuple, Reduction] = {}
+_plans: dict[tuple, Reduction] = table()
 
 
 def reduce(x: Tensor, op: str, dim: Any, keepdim: bool, result: Kind) -> Tensor:

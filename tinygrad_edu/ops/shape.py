@@ -23,6 +23,7 @@ from tinygrad_kernels.expr import forward_formula, trace
 
 from ..dtypes import OF_PYTHON, Kind, MissingDtype, as_dtype, device, dtype, kind_of
 from ..graph import Node, mode, share
+from ..prepared import table
 from .strides import Shape, broadcast_strides, collapse, contiguous_strides
 from .views import (
     View,
@@ -136,7 +137,7 @@ def copy_loop(
     return dims, to, of, (ends, "unit" if to[-1] == 1 else "strided")
 
 
-_copies: dict[tuple, Any] = {}
+_copies: dict[tuple, Any] = table()
 
 
 class CopyBackward(Node):

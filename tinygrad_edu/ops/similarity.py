@@ -152,9 +152,9 @@ def one_hot(tensor: Tensor, num_classes: int = -1) -> Tensor:
     if tensor.kind.dtype is not int64:
         raise RuntimeError("one_hot is only applicable to index tensor of type LongTensor: use .long()")
     if tensor.numel():
-        if tensor.min().item() < 0:
+        smallest, largest = tensor.kind.backend.smallest_and_largest(tensor.contiguous().flat)
+        if smallest < 0:
             raise RuntimeError("Class values must be non-negative.")
-        largest = int(tensor.max().item())
         if num_classes != -1 and largest >= num_classes:
             raise RuntimeError("Class values must be smaller than num_classes.")
         num_classes = largest + 1 if num_classes == -1 else num_classes

@@ -26,7 +26,7 @@ from tinygrad_kernels.codegen import Signature
 from tinygrad_kernels.expr import Formula
 
 from ..creation import zeros_like
-from ..graph import no_grad, set_grad_enabled, share
+from ..graph import mode, no_grad, set_grad_enabled, share
 from ..hooks import RemovableHandle
 from ..nn.module import clear_gradients
 from ..tensors import Tensor
@@ -165,6 +165,11 @@ class Optimizer:
         if closure is not None:
             with set_grad_enabled(True):
                 loss = closure()
+        if mode.recorder is not None:
+            from ..compiler.updates import record_step
+
+            record_step(self)
+            return loss
         with no_grad():
             for group in self.param_groups:
                 for p in group["params"]:

@@ -8,7 +8,7 @@ import numpy as np
 
 from .attention import attention, attention_backward
 from .batch_norm import batch_norm, batch_norm_backward
-from .elementwise import columns, flat, rows, strided
+from .elementwise import columns, flat, rows, strided, sums
 from .indexing import (
     add_at,
     coordinates,
@@ -54,7 +54,7 @@ __all__ = [
     "log_softmax_backward", "logsumexp", "logsumexp_backward", "maker", "mark_runs", "matmul_kernel", "median_rows",
     "paste", "put", "recurrence", "reduce_at", "rows", "runs", "search_rows", "smallest_and_largest", "softmax",
     "softmax_backward", "sort_rows", "strided", "take", "to_numpy", "triangle", "average_pool", "average_pool_backward",
-    "max_pool", "max_pool_backward", "cumextreme", "logcumsumexp", "variance",
+    "max_pool", "max_pool_backward", "cumextreme", "logcumsumexp", "variance", "sums",
 ]  # fmt: skip
 
 

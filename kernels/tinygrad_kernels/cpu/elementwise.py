@@ -12,6 +12,7 @@ from collections.abc import Callable
 from ..cache import load_source
 from ..codegen import Signature, print_flat, print_strided
 from ..codegen_reduction import print_reduction
+from ..codegen_sums import print_sums
 from ..expr import Formula
 from .threads import parallel
 
@@ -34,6 +35,11 @@ def rows(formula: Formula, signature: Signature, big: bool, op: str = "sum") -> 
 def columns(formula: Formula, signature: Signature, big: bool, op: str = "sum") -> Callable:
     """The kernel (result, height, width, divisor, *inputs): reduced by `op` over an axis before the last."""
     return _pick(print_reduction(formula, signature, columns=True, op=op), formula, "columns", big)
+
+
+def sums(formula: Formula, signature: Signature, count: int, big: bool) -> Callable:
+    """The kernel (*sums, *stores, width, *divisors, *inputs): the first `count` formulas summed over the last axis."""
+    return _pick(print_sums(formula, signature, count), formula, "rows", big)
 
 
 def _pick(source: str, formula: Formula, function: str, big: bool) -> Callable:

@@ -206,3 +206,16 @@ def seen_as(buffer: Buffer, dtype: str) -> Buffer:
 def address(buffer: Buffer) -> int:
     """Where it begins in the memory of the device."""
     return buffer.at.ctypes.data if SIMULATED else buffer.at
+
+
+def offset_in_block(buffer: Buffer) -> int:
+    """How many elements of a buffer's dtype lie between the beginning of its block and its own."""
+    if SIMULATED:
+        return (buffer.at.ctypes.data - buffer.block.raw.ctypes.data) // buffer.dtype.itemsize
+    return (buffer.at - memory.offset(buffer.block.raw, 0, buffer.dtype)) // buffer.dtype.itemsize
+
+
+def whole_block(block: Any, dtype: np.dtype, size: int) -> Buffer:
+    """The first `size` elements of the memory of a block."""
+    at = block.raw.view(dtype) if SIMULATED else memory.offset(block.raw, 0, dtype)
+    return Buffer(at[:size] if SIMULATED else at, size, dtype, block)

@@ -149,10 +149,7 @@ def weighted(
         return losses.sum()
     if shares is not None:
         return losses.sum() / shares.sum()
-    counted = int((target != ignore_index).sum().item())
-    if losses.shape[0] and not counted:
-        return losses.sum() + float("nan")  # the mean of nothing, whose gradient is 0 in PyTorch
-    return losses.mean() if counted == losses.shape[0] else losses.sum() / counted
+    return losses.sum() / (target != ignore_index).sum()  # a tensor: nobody waits for the number
 
 
 def check_weight(weight: Tensor | None, classes: int) -> None:

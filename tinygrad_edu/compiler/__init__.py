@@ -1,0 +1,222 @@
+"""A compiler for tensors: record a function once, fuse what it does, replay it.
+
+    step = compile(step)
+    step(x, y)            records, compiles, runs
+    step(x, y)            replays: a few kernels, no graph, almost no Python
+
+The first call runs the function on a backend that computes nothing and writes everything down (recorder.py). The
+recording is a list of steps over values (program.py), which a few passes make shorter (passes.py, fusion.py). Every
+value gets a place in memory (planning.py), every step becomes a call of a kernel from the same printers that eager mode
+uses (emission.py). session.py is one recording from beginning to end; updates.py lets optimizers take part; and
+scalars.py does the same for `Value`s, where the list of steps is all there is.
+
+Reading order: program, recorder, passes, fusion, planning, emission, session.
+
+Source: PyTorch documentation, torch.compile (the interface); R. Frostig, M. Johnson, C. Leary, Compiling machine
+learning programs via high-level tracing, SysML 2018.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import update_wrapper
+from typing import Any
+
+from ..graph import mode
+from ..tensors import Tensor
+from .emission import Refused
+from .session import Session
+
+LIMIT = 8  # recordings kept of one function
+
+
+def compile(
+    model: Any = None, *, fullgraph: bool = False, dynamic: bool | None = None, backend: Any = "inductor",
+    mode: str | None = None, options: dict[str, Any] | None = None, disable: bool = False,
+) -> Any:  # fmt: skip
+    """Make a function (or a Module) of tensors fast: it is recorded at its first call, fused, and then replayed.
+
+    The function may be a whole training step, with `backward()` and `optimizer.step()` in it. It is recorded again for
+    arguments of other shapes, dtypes or devices. Numbers are constants of the recording, unless they are tensors; of
+    what else it does in Python (printing, appending to lists) nothing is repeated. What cannot be recorded raises
+    RuntimeError with the line. `program` of the result describes the latest recording.
+
+    The other arguments are PyTorch's, and change nothing here, but for `disable`.
+
+    >>> import tinygrad_edu as tg
+    >>> @tg.compile
+    ... def f(x):
+    ...     return (x * 2.0 + 1.0).tanh().sum()
+    >>> f(tg.zeros(3))
+    tensor(2.2848)
+    >>> f.program.steps                      # recorded, left after fusing
+    (4, 1)
+    """
+    if model is None:
+        return lambda function: compile(function, disable=disable)
+    if disable:
+        return model
+    if isinstance(model, type) or not callable(model):
+        raise TypeError(f"compile takes a function or a Module, not {model!r}")
+    from ..nn.module import Module
+
+    if isinstance(model, Module):
+        from .modules import CompiledModule
+
+        return CompiledModule(model)
+    return CompiledFunction(model)
+
+
+class CompiledFunction:
+    """A function that is recorded at its first call, and replayed from then on. See `compile`.
+
+    `program` describes the latest recording.
+    """
+
+    def __init__(self, function: Callable[..., Any]) -> None:
+        self.function = function
+        self.sessions: list[tuple[tuple, Session]] = []  # the latest first
+        update_wrapper(self, function, updated=())
+
+    def __get__(self, instance: Any, owner: Any = None) -> Any:
+        """As a method it is bound like any function; each instance gets recordings of its own."""
+        if instance is None:
+            return self
+        bound = CompiledFunction(self.function.__get__(instance, owner))
+        try:
+            instance.__dict__[self.function.__name__] = bound
+        except AttributeError:  # no __dict__: a recording for each call
+            pass
+        return bound
+
+    def __call__(self, *args: Any, **kwargs: Any) -> Any:
+        if mode.recorder is not None:  # inside another recording: a part of it
+            return self.function(*args, **kwargs)
+        given, key = flat_arguments(args, kwargs)
+        for k, (other, session) in enumerate(self.sessions):
+            if other == key and session.fits():
+                if k:
+                    self.sessions.insert(0, self.sessions.pop(k))
+                try:
+                    return session.replay(given)
+                except Refused:
+                    return self.again(given, key, args, kwargs)
+        return self.record(given, key, args, kwargs)
+
+    def again(self, given: list[Tensor], key: tuple, args: tuple, kwargs: dict) -> Any:
+        """The recording does not hold this time: record anew, and where that does not hold either, run eagerly."""
+        try:
+            return self.record(given, key, args, kwargs)
+        except Refused:
+            return self.function(*args, **kwargs)
+
+    def record(self, given: list[Tensor], key: tuple, args: tuple, kwargs: dict) -> Any:
+        whole = [x if x.flat is not None else x.contiguous() for x in given]
+
+        def function(*stand_ins: Tensor) -> Any:
+            replaced = iter(stand_ins)
+            positional, named = with_tensors((args, kwargs), lambda x: next(replaced))
+            return self.function(*positional, **named)
+
+        session = Session(function, whole, flat_results, self.function)
+        self.sessions.insert(0, (key, session))
+        del self.sessions[LIMIT:]
+        try:
+            return session.replay(whole, first=True)
+        except Refused:
+            self.sessions.remove((key, session))
+            return self.function(*args, **kwargs)
+
+    @property
+    def program(self) -> Any:
+        """What the latest recording does: print it."""
+        from .describe import Description
+
+        if not self.sessions:
+            raise RuntimeError("nothing is recorded yet: call the function first")
+        return Description(self.sessions[0][1])
+
+    def __repr__(self) -> str:
+        return f"<compiled {getattr(self.function, '__qualname__', self.function)}>"
+
+
+def with_tensors(structure: Any, change: Callable[[Tensor], Any]) -> Any:
+    """The same nested tuples, lists and dicts, with change(x) in place of each tensor x."""
+    if isinstance(structure, Tensor):
+        return change(structure)
+    if isinstance(structure, tuple | list):
+        parts = [with_tensors(x, change) for x in structure]
+        if hasattr(structure, "_fields"):
+            return type(structure)(*parts)
+        return type(structure)(parts)
+    if isinstance(structure, dict):
+        return {k: with_tensors(x, change) for k, x in structure.items()}
+    return structure
+
+
+def flat_arguments(args: tuple, kwargs: dict[str, Any]) -> tuple[list[Tensor], tuple]:
+    """The tensors among the arguments, and what a recording depends on: their kinds and shapes, and all the rest."""
+    given: list[Tensor] = []
+    key: list[Any] = [mode.grad]
+    for x in args:
+        flatten(x, given, key)
+    for name in kwargs:
+        key.append(name)
+        flatten(kwargs[name], given, key)
+    return given, tuple(key)
+
+
+def flatten(x: Any, given: list[Tensor], key: list[Any]) -> None:
+    """One argument of any structure."""
+    if isinstance(x, Tensor):
+        key += (x.kind, x.shape, x.node is not None)
+        given.append(x if x.flat is not None else x.contiguous())
+    elif isinstance(x, tuple | list):
+        key += (type(x), len(x))
+        for y in x:
+            flatten(y, given, key)
+    elif isinstance(x, dict):
+        key += (dict, *x)
+        for y in x.values():
+            flatten(y, given, key)
+    else:
+        try:
+            hash(x)
+        except TypeError:
+            raise TypeError(
+                f"compile: an argument of type {type(x).__name__} cannot be part of a recording: pass tensors, "
+                "numbers, strings, or tuples, lists and dicts of them"
+            ) from None
+        key += (type(x), x)
+
+
+def flat_results(found: Any) -> tuple[list[Tensor], Callable[[list[Tensor]], Any]]:
+    """The tensors in what a function returned, and how to put others in their place."""
+    tensors: list[Tensor] = []
+
+    def number(x: Tensor) -> Any:
+        tensors.append(x)
+        return _Hole(len(tensors) - 1)
+
+    template = with_tensors(found, number)
+    if isinstance(template, _Hole):
+        return tensors, lambda given: given[0]
+    return tensors, lambda given: _filled(template, given)
+
+
+class _Hole:
+    """Where a tensor belongs."""
+
+    def __init__(self, k: int) -> None:
+        self.k = k
+
+
+def _filled(template: Any, given: list[Tensor]) -> Any:
+    if isinstance(template, _Hole):
+        return given[template.k]
+    if isinstance(template, tuple | list):
+        parts = [_filled(x, given) for x in template]
+        return type(template)(*parts) if hasattr(template, "_fields") else type(template)(parts)
+    if isinstance(template, dict):
+        return {k: _filled(x, given) for k, x in template.items()}
+    return template

@@ -1,0 +1,33 @@
+"""What a recording relies on besides its arguments: what the function found elsewhere must be the same again."""
+
+from __future__ import annotations
+
+import gc
+import sys
+from types import CellType
+from typing import Any
+
+from ..tensors import Tensor
+
+
+def tensors_found_by(function: Any) -> list[tuple[Any, str | None, Tensor]]:
+    """(cell, None, tensor) and (globals, name, tensor): what a function finds in its closure and among its globals."""
+    code = getattr(function, "__code__", None)
+    if code is None:
+        return []
+    cells = [c for c in function.__closure__ or () if c != CellType()]
+    found: list[Any] = [(c, None, c.cell_contents) for c in cells if isinstance(c.cell_contents, Tensor)]
+    names = function.__globals__
+    return found + [(names, n, names[n]) for n in code.co_names if isinstance(names.get(n), Tensor)]
+
+
+def module_states() -> dict[int, tuple]:
+    """The mode of every module that is alive, and which parameters and buffers it has."""
+    module = sys.modules.get("tinygrad_edu.nn.module")
+    if module is None:
+        return {}
+    return {
+        id(m): (m.training, *map(id, m._parameters.values()), *map(id, m._modules.values()))
+        for m in gc.get_objects()
+        if issubclass(type(m), module.Module) and "_modules" in m.__dict__
+    }
