@@ -32,6 +32,7 @@ ROOMS = {
     "linalg": ".linalg",
     "utils.data": ".utils.data",
     "utils.checkpoint": ".utils.checkpoint",
+    "utils.dlpack": ".utils.dlpack",
     "testing": ".testing",
     "cuda": ".cuda",
 }

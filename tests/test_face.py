@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 import tinygrad_edu as tg
 
 ROOMS = """nn nn.functional nn.init nn.utils optim optim.lr_scheduler autograd autograd.functional utils.data
-utils.checkpoint linalg cuda testing random special backends version""".split()
+utils.checkpoint utils.dlpack linalg cuda testing random special backends version""".split()
 
 PRINTED = {
     "leaf": lambda m, x: x,

@@ -24,6 +24,7 @@ from . import dtypes
 from .dtypes import BY_NUMPY, INTEGER, Kind, as_device, as_dtype, bool_, fitting, int64, kind_of, promote
 from .hints import hinted
 from .ops.conversion import OLD_NAMES, from_array, strided
+from .ops.exchange import INTERFACE, from_cuda_array, on_memory
 from .ops.in_place import fill_kernel, store
 from .ops.shape import copy, shape_arguments
 from .ops.strides import Size
@@ -84,6 +85,8 @@ def tensor(
         return finish(copied(data, dtype, device), requires_grad)
     if isinstance(data, np.ndarray | np.generic):
         array = np.array(data, order="C")
+    elif hasattr(data, INTERFACE):
+        return finish(copied(x := from_cuda_array(data), dtype, x.device if device is None else device), requires_grad)
     else:
         check_nesting(data)
         kinds: set[Any] = set()
@@ -117,6 +120,8 @@ def copied(x: Tensor, dtype: Any, device: Any) -> Tensor:
 def as_tensor(data: Any, dtype: Any = None, device: Any = None) -> Tensor:
     """Data as a tensor, on the same memory where it is a tensor or an array of the right dtype already.
 
+    Arrays are NumPy's, and those on a GPU that have a `__cuda_array_interface__` (CuPy's, Numba's).
+
     >>> x = tensor([1.0])
     >>> as_tensor(x) is x
     True
@@ -125,6 +130,8 @@ def as_tensor(data: Any, dtype: Any = None, device: Any = None) -> Tensor:
         return data.to(dtype=dtype, device=device)
     if isinstance(data, np.ndarray):
         return from_numpy(data).to(dtype=dtype, device=as_device(device))
+    if hasattr(data, INTERFACE):  # it lies on a GPU, and stays there
+        return from_cuda_array(data).to(dtype=dtype, device=device)
     return tensor(data, dtype=dtype, device=device)
 
 
@@ -138,8 +145,11 @@ def asarray(
     tensor([1, 2])
     """
     found = as_tensor(obj, dtype=dtype, device=device)
-    same = isinstance(obj, np.ndarray) and found.is_cpu and np.shares_memory(obj, found.detach().numpy())
-    sharing = same or found is obj
+    if isinstance(obj, np.ndarray):
+        sharing = found.is_cpu and np.shares_memory(obj, found.detach().numpy())
+    else:
+        at = None if isinstance(obj, Tensor) else getattr(obj, INTERFACE, None)
+        sharing = found is obj or (at is not None and found.is_cuda and at["data"][0] == found.data_ptr())
     if copy is False and not sharing:
         raise ValueError("can't alias data of another kind or dtype: use copy=None, or copy=True")
     found = found.detach()
@@ -224,21 +234,10 @@ def from_numpy(array: np.ndarray) -> Tensor:
     """
     if not isinstance(array, np.ndarray):
         raise TypeError(f"expected np.ndarray (got {type(array).__name__})")
-    if array.dtype not in BY_NUMPY:
-        raise TypeError(f"can't convert np.ndarray of type {array.dtype}; supported are {', '.join(dtypes.BY_NAME)}")
-    kind = kind_of(BY_NUMPY[array.dtype])
-    if not array.flags.writeable:
+    if array.dtype in BY_NUMPY and not array.flags.writeable:
         warnings.warn("The given NumPy array is not writable: the tensor is a copy of it", stacklevel=2)
         array = array.copy()
-    if array.flags.c_contiguous:
-        return from_array(array, kind)
-    steps = tuple(s // array.itemsize for s in array.strides)
-    if any(s % array.itemsize or s < 0 for s in array.strides):
-        raise ValueError("from_numpy(): negative or fractional strides are not supported; pass array.copy()")
-    reach = sum((n - 1) * s for n, s in zip(array.shape, steps, strict=True)) + 1
-    x = Tensor(None, Size(array.shape), kind)
-    x.region = (np.lib.stride_tricks.as_strided(array, (reach,), (array.itemsize,)), 0, steps, None)
-    return x
+    return on_memory(array)
 
 
 @factory

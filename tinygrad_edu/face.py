@@ -96,6 +96,7 @@ from .ops.activations import (
 from .ops.conversion import channels_last, contiguous_format, preserve_format, strided
 from .ops.einsum import einsum, tensordot
 from .ops.elementwise import where
+from .ops.exchange import from_dlpack, to_dlpack
 from .ops.joining import (
     atleast_1d,
     atleast_2d,

@@ -68,7 +68,7 @@ StackDataset DistributedSampler *DataPipe datapipes | rare datasets | a Dataset 
 modules adam sgd clip_grad grad_mode variable | PyTorch's files | the same names from nn, optim, nn.utils, autograd
 graph saved_tensors_hooks saved_tensors* | what nodes save | utils.checkpoint; an autograd.Function of your own
 make_tensor assert_allclose | PyTorch's tests of itself | testing.assert_close
-BoolStorage *StorageBase from_file share_memory from_dlpack to_dlpack | shared memory | from_numpy, x.numpy()
+BoolStorage *StorageBase from_file share_memory | shared memory | from_numpy, x.numpy(), from_dlpack
 """
 OUTSIDE = [[cell.strip() for cell in row.split("|")] for row in TABLE.strip().splitlines()]
 

@@ -36,6 +36,7 @@ from .ops.determinants import LapackMethods
 from .ops.diagonals import DiagonalMethods
 from .ops.elementary import ElementaryMethods
 from .ops.elementwise import ElementwiseMethods
+from .ops.exchange import INTERFACE, ExchangeMethods
 from .ops.extrema import ExtremaMethods
 from .ops.gathering import GatheringMethods
 from .ops.in_place import InPlaceMethods
@@ -59,6 +60,7 @@ from .ops.windows import WindowMethods
 
 class Tensor(
     ConversionMethods,
+    ExchangeMethods,
     ElementwiseMethods,
     ElementaryMethods,
     SpecialMethods,
@@ -120,6 +122,10 @@ class Tensor(
         self.region, self.shared = x.region, x.shared
 
     def __getattr__(self, name: str) -> Any:  # called only where the usual look-up found nothing
+        if name == INTERFACE:  # a property, but only of tensors on a GPU
+            raise AttributeError(
+                f"Can't get {name} on non-CUDA tensor type: {self.type()}. Use tensor.cuda() to copy it"
+            )
         hint = closest(name, dir(type(self)))
         raise AttributeError(f"'{type(self).__name__}' object has no attribute '{name}'{hint}")
 

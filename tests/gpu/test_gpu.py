@@ -152,3 +152,46 @@ def test_additions_to_the_same_places_have_the_same_bits_in_every_run():
     first = added()
     for _ in range(10):
         assert np.array_equal(added(), first)
+
+
+# Other libraries on the same memory ---------------------------------------------------------------------------------
+def test_numba_and_we_see_the_same_memory():
+    from numba import cuda
+
+    x = tg.arange(6.0, device="cuda").reshape(2, 3)
+    assert cuda.as_cuda_array(x.t()).copy_to_host().tolist() == [[0.0, 3.0], [1.0, 4.0], [2.0, 5.0]]
+    theirs = cuda.to_device(np.arange(4, dtype=np.float32))
+    y = tg.as_tensor(theirs, device="cuda")
+    y *= 2.0
+    tg.cuda.synchronize()
+    assert theirs.copy_to_host().tolist() == [0.0, 2.0, 4.0, 6.0]
+
+
+@pytest.fixture
+def torch():
+    found = pytest.importorskip("torch")
+    if not found.cuda.is_available():
+        pytest.skip("this PyTorch has no CUDA")
+    return found
+
+
+def test_pytorch_and_we_see_the_same_memory(torch):
+    x = tg.zeros(3, 4, device="cuda")
+    y = torch.from_dlpack(x.t())
+    y += 1.0
+    torch.cuda.synchronize()
+    assert (x == 1.0).all() and y.data_ptr() == x.data_ptr() and y.stride() == (1, 4)
+    theirs = torch.zeros(3, 4, device="cuda")
+    for ours in (tg.from_dlpack(theirs), tg.as_tensor(theirs), tg.from_dlpack(torch.utils.dlpack.to_dlpack(theirs))):
+        ours += 1.0
+    tg.cuda.synchronize()
+    assert (theirs == 3.0).all()
+
+
+def test_temporaries_of_two_queues_do_not_meet(torch):
+    """Memory that one library lets go of is not written to while the other still reads it."""
+    n = 1 << 24
+    ours = [tg.from_dlpack(torch.full((n,), float(k), device="cuda")) * 2.0 for k in range(20)]
+    theirs = [torch.from_dlpack(tg.full((n,), float(k), device="cuda")) * 2.0 for k in range(20)]
+    for k in range(20):
+        assert (ours[k] == 2.0 * k).all() and (theirs[k] == 2.0 * k).all()

@@ -29,6 +29,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 
 from ..dtypes import BOOL, INTEGER, int32, int64, kind_of, uint8
+from .launch import on_one_device, same_device
 from .places import Places, modified, modify, numbers_of, places_in, scalar, take
 from .strides import Shape, Size, broadcast_shapes
 from .views import without_ellipsis
@@ -209,6 +210,10 @@ def assign(x: Tensor, index: Any, value: Any) -> None:
 
 def of_kind(x: Tensor, value: Tensor, items: list[Any]) -> Tensor:
     """The value, which must have x's dtype; but one element for a mask is converted (it is a masked_fill)."""
+    if value.kind is x.kind:
+        return value
+    value, _ = on_one_device((value, x))
+    same_device(x, value)
     if value.kind is x.kind:
         return value
     tensors = [i for i in items if isinstance(i, Tensor) and (i.shape or is_mask(i))]

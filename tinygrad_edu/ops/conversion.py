@@ -234,7 +234,12 @@ class ConversionMethods:
         return constructed(self.dtype, given)
 
     # What it is.
-    layout, is_cuda, is_sparse, is_quantized, is_mps, is_meta = strided, *[False] * 5
+    layout, is_sparse, is_quantized, is_mps, is_meta = strided, *[False] * 4
+
+    @property
+    def is_cuda(self: Any) -> Any:
+        """Does it lie in the memory of a GPU?"""
+        return self.device.type == "cuda"
 
     @property
     def is_cpu(self: Any) -> Any:
@@ -281,10 +286,13 @@ def as_array(x: Tensor) -> np.ndarray:
     """The elements as a NumPy array, on the same memory where x is on the CPU."""
     if x.flat is not None:
         return x.kind.backend.to_numpy(x.flat).reshape(x.shape)
-    buffer, offset, strides, _ = x.region
-    array = x.kind.backend.to_numpy(buffer)
-    steps = tuple(s * array.itemsize for s in strides)
-    return np.lib.stride_tricks.as_strided(array[offset:], x.shape, steps)
+    return laid_out(x, x.kind.backend.to_numpy(x.region[0]))
+
+
+def laid_out(x: Tensor, array: np.ndarray) -> np.ndarray:
+    """The array that lies in another one, which is flat, as a view lies in its buffer."""
+    _, offset, strides, _ = x.region
+    return np.lib.stride_tricks.as_strided(array[offset:], x.shape, tuple(s * array.itemsize for s in strides))
 
 
 def moved(x: Tensor, kind: Kind) -> Tensor:

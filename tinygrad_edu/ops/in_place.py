@@ -23,8 +23,8 @@ from ..dtypes import NUMBERS, Kind, fitting
 from ..graph import Node, Shared, base_of, mode, same_memory, share
 from ..prepared import kept
 from .history import begin_change, record_change
-from .launch import compute
-from .plan import Operation, Plan, apply, plan_for
+from .launch import compute, on_one_device
+from .plan import Operation, Plan, apply, plan_for, plan_key
 from .shape import copy_into
 from .strides import Shape
 
@@ -43,10 +43,11 @@ def fill_kernel(kind: Kind, big: bool) -> Callable[[Any, float], None]:
 
 def apply_in_place(operation: Operation, x: Tensor, *others: Any) -> Tensor:
     """x becomes operation(x, *others). The shape and the dtype of x stay."""
-    key: list[Any] = [x.kind, x.shape]
-    for y in others:
-        key += (y.kind, y.shape) if isinstance(y, Tensor) else (type(y),)
-    plan = operation.plans.get(tuple(key)) or plan_for(operation, (x, *others))
+    plan = operation.plans.get(plan_key((x, *others)))
+    if plan is None:
+        if x.kind.device.type != "cpu":  # x stays where it is
+            others = on_one_device((x, *others))[1:]
+        plan = plan_for(operation, (x, *others))
     if not plan.fits_first:
         check_fit(plan, x)
     if (mode.grad or x.flat is None) and begin_change(x, operation.name, *others):

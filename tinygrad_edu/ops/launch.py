@@ -24,7 +24,7 @@ from typing import TYPE_CHECKING, Any
 from tinygrad_kernels.codegen import Signature
 from tinygrad_kernels.expr import Formula
 
-from ..dtypes import Kind
+from ..dtypes import Kind, device
 from ..prepared import table
 from .strides import Shape, Size, broadcast_shapes, broadcast_strides, collapse, contiguous_strides, reduced_axes
 
@@ -110,6 +110,28 @@ def decide(formula: Formula, operands: tuple, arithmetic: Kind, result: Kind, ta
         return out
 
     return Launch(run, kernel, shape, number, in_place if access[0] == "flat" else None)
+
+
+def on_one_device(operands: tuple) -> tuple:
+    """The operands, with tensors of no dimension sent from the CPU to the GPU where another one is: they count as
+    numbers. There is never a kernel for operands on two devices, so this is asked where none is found."""
+    devices = {x.kind.device for x in operands if isinstance(x, Tensor)}
+    if len(devices) < 2:
+        return operands
+    gpu = next(device for device in devices if device.type != "cpu")
+    return tuple(x.to(gpu) if isinstance(x, Tensor) and not x.shape else x for x in operands)
+
+
+def same_device(*operands: Any) -> device:
+    """The device of the tensors among the operands. RuntimeError if there are two."""
+    first, *rest = (x.kind.device for x in operands if isinstance(x, Tensor))
+    for other in rest:
+        if other != first:
+            raise RuntimeError(
+                "Expected all tensors to be on the same device, but found at least two devices, "
+                f"{first} and {other}! Move one of them with .to('{first}')"
+            )
+    return first
 
 
 def _flat_access(x: Any, shape: Shape) -> str:

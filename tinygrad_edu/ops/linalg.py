@@ -20,6 +20,7 @@ from typing import TYPE_CHECKING, Any
 
 from ..graph import Node, changed, freed, mode
 from ..prepared import table
+from .launch import same_device
 from .strides import Size, broadcast_shapes, broadcast_strides
 
 if TYPE_CHECKING:
@@ -275,11 +276,7 @@ def matmul(a: Tensor, b: Tensor) -> Tensor:
             out.node = MmBackward(a, b)
         return out
     if a.kind is not b.kind:
-        if a.kind.device != b.kind.device:
-            raise RuntimeError(
-                "Expected all tensors to be on the same device, but found at least two devices, "
-                f"{a.kind.device} and {b.kind.device}!"
-            )
+        same_device(a, b)
         raise RuntimeError(
             f"expected m1 and m2 to have the same dtype, but got: {a.kind.dtype.name} != {b.kind.dtype.name}; "
             f"convert one of them, e.g. with .to({a.kind.dtype.name})"

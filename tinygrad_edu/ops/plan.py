@@ -13,7 +13,7 @@ undoes a broadcast, R. Frostig, M. Johnson, C. Leary, Compiling machine learning
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from functools import cached_property
 from operator import itemgetter
 from typing import TYPE_CHECKING, Any
@@ -25,7 +25,7 @@ from .. import dtypes
 from ..dtypes import BOOL, FLOAT, NUMBERS, Kind, bool_, int64, kind_of, result_dtype
 from ..graph import Node, changed, freed, mode, share
 from ..prepared import table
-from .launch import compute, launch
+from .launch import compute, launch, on_one_device, same_device
 from .strides import Size
 
 if TYPE_CHECKING:
@@ -305,7 +305,10 @@ def apply(operation: Operation, *operands: Any) -> Any:
     """The operation on any mix of tensors and Python numbers, of any dtypes, shapes and layouts."""
     if not any(isinstance(x, Tensor) for x in operands):
         return operation.op.forward(*(float(x) for x in operands))
-    plan = plan_for(operation, operands)
+    plan = operation.plans.get(plan_key(operands))
+    if plan is None:
+        operands = on_one_device(operands)
+        plan = plan_for(operation, operands)
     recorded = mode.grad and operation.op.differentiable
     parents: tuple[Node | None, ...] = ()
     if recorded:
@@ -326,8 +329,8 @@ def apply(operation: Operation, *operands: Any) -> Any:
     return out
 
 
-def plan_for(operation: Operation, operands: tuple) -> Plan:
-    """The plan for operands of these kinds and shapes, made when they are first seen."""
+def plan_key(operands: Iterable[Any]) -> tuple:
+    """The kinds and shapes of operands."""
     key: list[Any] = []
     for x in operands:
         if isinstance(x, Tensor):
@@ -335,14 +338,20 @@ def plan_for(operation: Operation, operands: tuple) -> Plan:
             key.append(x.shape)
         else:
             key.append(type(x))
-    found = operation.plans.get(tuple(key))
+    return tuple(key)
+
+
+def plan_for(operation: Operation, operands: tuple) -> Plan:
+    """The plan for operands of these kinds and shapes, made when they are first seen."""
+    key = plan_key(operands)
+    found = operation.plans.get(key)
     if found is None:
         found = Plan(operation, operands)
         if not all(_has_buffer(x) for x in operands):
             return found  # made for a strided layout: the next operands may have another
         if len(operation.plans) > 2048:
             operation.plans.clear()
-        operation.plans[tuple(key)] = found
+        operation.plans[key] = found
     return found
 
 
@@ -358,14 +367,7 @@ def arithmetic_kind(operation: Operation, operands: tuple) -> Kind:
                 f"{operation.name}(): expected tensors and numbers, got {type(x).__name__}"
                 + (" (make it a tensor first: from_numpy(array))" if type(x).__module__ == "numpy" else "")
             )
-    tensors = [x for x in operands if isinstance(x, Tensor)]
-    device = tensors[0].kind.device
-    for x in tensors:
-        if x.kind.device != device:
-            raise RuntimeError(
-                "Expected all tensors to be on the same device, but found at least two devices, "
-                f"{device} and {x.kind.device}! Move one of them with .to('{device}')"
-            )
+    device = same_device(*operands)
     both = zip(operation.forward.inputs, operands, strict=True)
     dtype = result_dtype([x for name, x in both if name not in operation.op.parameters])
     if dtype.category == BOOL and operation.name in ("square", "cube"):

@@ -7,6 +7,8 @@ are under way at once; waiting for each in turn would leave most of the bandwidt
     rows       a block to a row or a piece of it; neighbouring threads read neighbouring elements
     narrow     a warp to a row
     columns    32 threads side by side on 32 columns, 8 of these rows of threads below each other
+
+A formula's operands keep their names, so no variable of a kernel here may be called like one of them.
 """
 
 from __future__ import annotations
@@ -21,8 +23,8 @@ READ = """    while {last} < {stop}:
         {i} += 4 * {step}
     while {i} < {stop}:
         {at_0}
-        c, d = lift({element_0}, {i})
-        a, b = join(a, b, c, d)
+        p, q = lift({element_0}, {i})
+        first, second = join(first, second, p, q)
         {i} += {step}
 """
 
@@ -33,13 +35,13 @@ def rows(result, firsts, seconds, width, pieces, divisor, {arguments}):
     stop = min((piece + 1) * length, width)
     begin = row * width
     i = piece * length + cuda.threadIdx.x
-    a, b = identity()
-{read_block}    a, b = join_block(a, b)
+    first, second = identity()
+{read_block}    first, second = join_block(first, second)
     if cuda.threadIdx.x == 0:
         if pieces == 1:
-            result[row] = finish(a, b, divisor)
+            result[row] = finish(first, second, divisor)
         else:
-            firsts[cuda.blockIdx.x], seconds[cuda.blockIdx.x] = a, b
+            firsts[cuda.blockIdx.x], seconds[cuda.blockIdx.x] = first, second
 
 
 @kernel("{narrow_kinds}")
@@ -48,10 +50,10 @@ def narrow(result, n, width, divisor, {arguments}):
     stop = width if row < n else 0
     begin = row * width
     i = cuda.threadIdx.x
-    a, b = identity()
-{read_warp}    a, b = join_warp(a, b)
+    first, second = identity()
+{read_warp}    first, second = join_warp(first, second)
     if cuda.threadIdx.x == 0 and row < n:
-        result[row] = finish(a, b, divisor)
+        result[row] = finish(first, second, divisor)
 """
 
 COLUMNS = """@kernel("{kinds}")
@@ -63,18 +65,18 @@ def columns(result, firsts, seconds, height, width, pieces, divisor, {arguments}
     stop = min((piece + 1) * length, height) if column < width else 0
     begin = outer * height * width + column
     i = piece * length + cuda.threadIdx.y
-    a, b = identity()
+    first, second = identity()
 {read_column}    kept_a, kept_b = cuda.shared.array(({warps}, {warp}), A), cuda.shared.array(({warps}, {warp}), B)
-    kept_a[cuda.threadIdx.y, cuda.threadIdx.x], kept_b[cuda.threadIdx.y, cuda.threadIdx.x] = a, b
+    kept_a[cuda.threadIdx.y, cuda.threadIdx.x], kept_b[cuda.threadIdx.y, cuda.threadIdx.x] = first, second
     cuda.syncthreads()
     if cuda.threadIdx.y == 0 and column < width:
         for k in range(1, {warps}):
-            a, b = join(a, b, kept_a[k, cuda.threadIdx.x], kept_b[k, cuda.threadIdx.x])
+            first, second = join(first, second, kept_a[k, cuda.threadIdx.x], kept_b[k, cuda.threadIdx.x])
         if pieces == 1:
-            result[outer * width + column] = finish(a, b, divisor)
+            result[outer * width + column] = finish(first, second, divisor)
         else:
             at = (outer * pieces + piece) * width + column
-            firsts[at], seconds[at] = a, b
+            firsts[at], seconds[at] = first, second
 """
 
 
@@ -91,7 +93,7 @@ def _read(formula: Formula, signature: Signature, step: int, stride: str) -> str
 
     four = [place(k) for k in range(4)] + [f"x_{k} = {term_at(k)}" for k in range(4)]
     for k in range(4):
-        four += [f"c, d = lift(x_{k}, i + {k * step})", "a, b = join(a, b, c, d)"]
+        four += [f"p, q = lift(x_{k}, i + {k * step})", "first, second = join(first, second, p, q)"]
     return READ.format(
         last=f"i + {3 * step}", stop="stop", i="i", step=step, four="\n".join(" " * 8 + line for line in four),
         at_0=place(0), element_0=term_at(0),

@@ -105,6 +105,26 @@ def synchronize() -> None:
     checked(driver.cuStreamSynchronize(gpu().handle))
 
 
+def wait_for_all() -> None:
+    """Wait for every stream of the process. An error of somebody's kernel shows where its result is asked for."""
+    gpu()
+    driver.cuCtxSynchronize()
+
+
+def stream() -> int:
+    """The address of our stream."""
+    return int(gpu().handle)
+
+
+def follow(later: int, earlier: int) -> None:
+    """What is queued on one stream from now on begins when another has done what is queued there now."""
+    gpu()
+    event = checked(driver.cuEventCreate(driver.CUevent_flags.CU_EVENT_DISABLE_TIMING))
+    checked(driver.cuEventRecord(event, driver.CUstream(earlier)))
+    checked(driver.cuStreamWaitEvent(driver.CUstream(later), event, 0))
+    checked(driver.cuEventDestroy(event))  # the driver keeps it as long as somebody waits
+
+
 def info() -> tuple[int, int]:
     """Bytes that are free, and all of them."""
     gpu()

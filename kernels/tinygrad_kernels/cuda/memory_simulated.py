@@ -56,6 +56,18 @@ def synchronize() -> None:
     """Nothing runs behind the program's back here."""
 
 
+wait_for_all = synchronize
+
+
+def stream() -> int:
+    """CUDA's default stream: there are none here."""
+    return 1
+
+
+def follow(later: int, earlier: int) -> None:
+    """Everything happens at once, so everything follows everything."""
+
+
 def info() -> tuple[int, int]:
     """Bytes that are free, and all of them."""
     return TOTAL - used, TOTAL
