@@ -3,7 +3,7 @@
 The moons again, this time on scalar `Value`s as micrograd does it: a step builds some 90,000 nodes, walks
 them back and throws them away, so it measures what a node costs in Python. Whether Python's cyclic garbage
 collector runs matters as much as the arithmetic: micrograd's closures make reference cycles, which only the
-collector can free, so the row is measured with the collector on and off.
+collector can free, so the row is measured with the collector on and off. A third row compiles the loss.
 
 The chains, a million nodes one after the other, show two things: the time per node of the backward pass,
 and that it needs no recursion.
@@ -35,8 +35,11 @@ from benchmarks.measure import (
 from benchmarks.training import VARIANTS, moons_weights, two_moons
 
 
-def scalar_moons(m: Any, points: int = 100) -> Step:
-    """Forward and backward of the network 2-16-16-1 on `m.Value`s; hinge loss and L2 penalty, no update."""
+def scalar_moons(m: Any, points: int = 100, wrap: Callable[[Callable], Callable] = lambda function: function) -> Step:
+    """Forward and backward of the network 2-16-16-1 on `m.Value`s; hinge loss and L2 penalty, no update.
+
+    The loss is computed by `wrap(function)`.
+    """
     value = m.Value
     nothing = value(0.0).grad  # what a fresh Value holds as its gradient
     arrays = moons_weights()
@@ -55,16 +58,26 @@ def scalar_moons(m: Any, points: int = 100) -> Step:
             activations = [s.relu() for s in sums] if depth < len(layers) - 1 else sums
         return activations[0]
 
+    @wrap
+    def loss_of(rows: list[list[float]], labels: list[float]) -> Any:
+        losses = [(1 + -label * network(row)).relu() for row, label in zip(rows, labels, strict=True)]
+        return sum(losses) * (1.0 / len(losses)) + 1e-4 * sum(p * p for p in weights)
+
     def step(i: int) -> Sequence[Any]:
         for p in weights:
             p.grad = nothing
-        rows, labels = data[i % VARIANTS]
-        losses = [(1 + -label * network(row)).relu() for row, label in zip(rows, labels, strict=True)]
-        loss = sum(losses) * (1.0 / len(losses)) + 1e-4 * sum(p * p for p in weights)
+        loss = loss_of(*data[i % VARIANTS])
         loss.backward()
         return loss.data, [p.grad for p in weights]
 
     return step
+
+
+def compiled_moons(m: Any, points: int = 100) -> Step:
+    """The same with a compiled loss: recorded in the first step, which is not timed."""
+    from tinygrad_edu.compiler.scalars import compile_values
+
+    return scalar_moons(m, points, compile_values)
 
 
 def tensor_chain(m: Any, operation: Callable[[Any], Any], length: int) -> tuple[Any, Any]:

@@ -25,7 +25,7 @@ from benchmarks.arrays import (
 from benchmarks.measure import Build, Comparison, Result, Settings, Step
 from benchmarks.networks import cnn
 from benchmarks.recurrent import lstm
-from benchmarks.scalars import Chain, scalar_moons, tensor_chain, value_chain
+from benchmarks.scalars import Chain, compiled_moons, scalar_moons, tensor_chain, value_chain
 from benchmarks.startup import FIRST_EXAMPLE, IMPORT, TENSOR, Startup
 from benchmarks.training import adam, mlp, moons, sin_fit, small_graph
 from benchmarks.transformer import gpt
@@ -82,13 +82,14 @@ def training_rows(quick: bool) -> list[Row]:
 def scalar_rows(quick: bool) -> list[Row]:
     """Graphs of single numbers, and the long chains."""
     points, length = (5, 2000) if quick else (100, 1_000_000)
-    build = bind(scalar_moons, points)
+    build, compiled = bind(scalar_moons, points), bind(compiled_moons, points)
     micrograd = {"micrograd": build}
     title = f"moons on Value, {points} points"
     bars = (1e-6, 0.5e-6)
     return [
         Comparison("scalar_moons", title, build, micrograd, 0.25, 0.1, 1e-9),
         Comparison("scalar_moons_nogc", f"{title}, collector off", build, micrograd, 0.8, 0.6, 1e-9, collector=False),
+        Comparison("scalar_moons_compiled", f"{title}, compiled", compiled, micrograd, 0.01, 0.005, 1e-9),
         Chain("chain_add", f"backward of {length:,} y = y + 1", tensor_chain, plus_one, length, *bars, "torch"),
         Chain("chain_mul", f"backward of {length:,} y = y * -1", tensor_chain, flip, length, *bars, "torch"),
         Chain("chain_value", f"backward of {length:,} Value + 1", value_chain, plus_one, length, *bars),

@@ -58,7 +58,7 @@ class Expr:
     value: Any
 
     def __new__(cls, op: str, args: tuple[Expr, ...] = (), value: Any = None) -> Expr:
-        key = (op, tuple(id(a) for a in args), type(value), repr(value))  # repr: 0.0 and -0.0 are two constants
+        key = (op, *map(id, args)) if args else (op, type(value), repr(value))  # repr: 0.0 and -0.0 are two constants
         found = _shared.get(key)
         if found is None:
             found = object.__new__(cls)
@@ -164,8 +164,8 @@ class Expr:
 
 def build(op: str, *operands: Operand) -> Expr:
     """The expression `op(*operands)`, folded where that is exact."""
-    args = tuple(Expr.of(x) for x in operands)
-    if op in FOLD and all(a.op == "const" for a in args):
+    args = tuple([x if type(x) is Expr else Expr.of(x) for x in operands])  # faster than a call for each
+    if args[0].op == "const" and op in FOLD and all(a.op == "const" for a in args):
         return Expr("const", (), FOLD[op](*(a.value for a in args)))
     if op == "mul" and args[1].op == "const" and args[1].value == 1:
         return args[0]

@@ -24,7 +24,9 @@ from typing import Any
 
 from ..graph import mode
 from ..tensors import Tensor
+from .describe import Description
 from .emission import Refused
+from .scalars import CompiledValues, compile_values, has_values
 from .session import Session
 
 LIMIT = 8  # recordings kept of one function
@@ -76,6 +78,7 @@ class CompiledFunction:
     def __init__(self, function: Callable[..., Any]) -> None:
         self.function = function
         self.sessions: list[tuple[tuple, Session]] = []  # the latest first
+        self.of_values: CompiledValues | None = None  # where the function turned out to be one of Values
         update_wrapper(self, function, updated=())
 
     def __get__(self, instance: Any, owner: Any = None) -> Any:
@@ -92,6 +95,11 @@ class CompiledFunction:
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
         if mode.recorder is not None:  # inside another recording: a part of it
             return self.function(*args, **kwargs)
+        if self.of_values is not None:
+            return self.of_values(*args, **kwargs)
+        if not self.sessions and has_values((args, kwargs)):
+            self.of_values = compile_values(self.function)
+            return self.of_values(*args, **kwargs)
         given, key = flat_arguments(args, kwargs)
         for k, (other, session) in enumerate(self.sessions):
             if other == key and session.fits():
@@ -118,7 +126,11 @@ class CompiledFunction:
             positional, named = with_tensors((args, kwargs), lambda x: next(replaced))
             return self.function(*positional, **named)
 
-        session = Session(function, whole, flat_results, self.function)
+        try:
+            session = Session(function, whole, flat_results, self.function)
+        except OfValues:  # that the function found by itself
+            self.of_values = compile_values(self.function)
+            return self.of_values(*args, **kwargs)
         self.sessions.insert(0, (key, session))
         del self.sessions[LIMIT:]
         try:
@@ -130,8 +142,8 @@ class CompiledFunction:
     @property
     def program(self) -> Any:
         """What the latest recording does: print it."""
-        from .describe import Description
-
+        if self.of_values is not None:
+            return self.of_values.program
         if not self.sessions:
             raise RuntimeError("nothing is recorded yet: call the function first")
         return Description(self.sessions[0][1])
@@ -192,6 +204,8 @@ def flatten(x: Any, given: list[Tensor], key: list[Any]) -> None:
 
 def flat_results(found: Any) -> tuple[list[Tensor], Callable[[list[Tensor]], Any]]:
     """The tensors in what a function returned, and how to put others in their place."""
+    if has_values(found):
+        raise OfValues
     tensors: list[Tensor] = []
 
     def number(x: Tensor) -> Any:
@@ -202,6 +216,10 @@ def flat_results(found: Any) -> tuple[list[Tensor], Callable[[list[Tensor]], Any
     if isinstance(template, _Hole):
         return tensors, lambda given: given[0]
     return tensors, lambda given: _filled(template, given)
+
+
+class OfValues(Exception):
+    """The function computes with Values, not with tensors."""
 
 
 class _Hole:
