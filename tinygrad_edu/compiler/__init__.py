@@ -25,9 +25,10 @@ from typing import Any
 from ..graph import mode
 from ..tensors import Tensor
 from .describe import Description
-from .emission import Refused
+from .fast import MISS
 from .scalars import CompiledValues, compile_values, has_values
 from .session import Session
+from .symbols import Refused
 
 LIMIT = 8  # recordings kept of one function
 
@@ -78,6 +79,8 @@ class CompiledFunction:
     def __init__(self, function: Callable[..., Any]) -> None:
         self.function = function
         self.sessions: list[tuple[tuple, Session]] = []  # the latest first
+        self.fast: Any = None  # the shortest way through the latest recording: fast.py
+        self.positional = -1  # how many arguments it takes
         self.of_values: CompiledValues | None = None  # where the function turned out to be one of Values
         update_wrapper(self, function, updated=())
 
@@ -93,6 +96,13 @@ class CompiledFunction:
         return bound
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
+        if not kwargs and len(args) == self.positional:
+            try:
+                found = self.fast(*args)
+            except Refused:  # an optimizer wants another step than the recorded one
+                found = MISS
+            if found is not MISS:
+                return found
         if mode.recorder is not None:  # inside another recording: a part of it
             return self.function(*args, **kwargs)
         if self.of_values is not None:
@@ -106,7 +116,11 @@ class CompiledFunction:
                 if k:
                     self.sessions.insert(0, self.sessions.pop(k))
                 try:
-                    return session.replay(given)
+                    found = session.replay(given)
+                    if not kwargs and all(isinstance(x, Tensor) for x in args):
+                        self.fast = session.fast = session.fast or session.make_fast(given)
+                        self.positional = len(args)
+                    return found
                 except Refused:
                     return self.again(given, key, args, kwargs)
         return self.record(given, key, args, kwargs)

@@ -1,8 +1,8 @@
 """The backward pass of a compiled function whose result has a graph: one node, which runs a second program.
 
 What the second program reads of the first is kept in the node, so a function may be called several times before the
-first backward pass. Somebody may change an argument, a parameter or a result in between; the node remembers the versions
-of their memory and refuses, as every node does.
+first backward pass. Somebody may change an argument, a parameter or a result in between; the node remembers the
+versions of their memory and refuses, as every node does.
 """
 
 from __future__ import annotations

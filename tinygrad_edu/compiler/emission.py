@@ -26,11 +26,7 @@ from .memory import part, whole
 from .passes import in_order
 from .planning import Place, Plan
 from .program import Access, Call, Fold, Loop, Number, Piece, Program, Value
-from .symbols import Constant
-
-
-class Refused(Exception):
-    """A check that held while recording does not hold now: the function must run eagerly, and will say why."""
+from .symbols import Constant, Refused
 
 
 class Emission:

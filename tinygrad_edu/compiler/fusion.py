@@ -77,6 +77,27 @@ class Order:
         for step, needs in self.before.items():
             self.above[step] = self.all_above(needs)
 
+        self.ask_first(program)
+
+    def ask_first(self, program: Program) -> None:
+        """What is outside is changed only after all questions have been asked whose answer may stop the program."""
+        questions = [s for s in program.steps if isinstance(s, Call) and s.checks]
+        writers = [s for s in program.steps if any(v.memory is not None for v in s.made)]
+        for writer in writers if questions else []:
+            for question in questions:
+                if question is not writer and not self.above[question] & self.bit[writer]:
+                    self.before[writer].add(question)
+                    more = self.bit[question] | self.above[question]
+                    for step, found in self.above.items():
+                        if step is writer or found & self.bit[writer]:
+                            self.above[step] = found | more
+
+    def late_questions(self) -> bool:
+        """Does a question depend on a change of what is outside?"""
+        writers = [s for s in self.before if any(v.memory is not None for v in s.made)]
+        late = sum(self.bit[s] for s in writers)
+        return any(isinstance(s, Call) and s.checks and self.above[s] & late for s in self.before)
+
     def all_above(self, needs: set[Step]) -> int:
         found = 0
         for step in needs:
@@ -128,8 +149,21 @@ class Order:
 
 
 def fuse(program: Program, folds_many: bool = True) -> None:
-    """Join loops as long as it pays. `folds_many`: can a kernel have several sums, and store results beside them?"""
+    """Put the steps in an order, and join loops as long as it pays.
+
+    `folds_many`: can a kernel have several sums, and store results beside them?
+    """
     order = Order(program)
+    if order.late_questions():
+        raise RuntimeError(
+            "compile: an index is checked after a parameter was updated: a step that fails there would be half done. "
+            "Compile one update at a time"
+        )
+    join_loops(program, order, folds_many)
+
+
+def join_loops(program: Program, order: Order, folds_many: bool) -> None:
+    """Join each loop with those before it, the nearest first."""
     position: dict[Step, int] = {step: k for k, step in enumerate(program.steps)}
     loops: list[Loop] = []
     wanted = set(program.wanted())

@@ -45,8 +45,13 @@ class Shield:
         return True
 
     def end(self) -> None:
-        """It is over: deliver what was noted."""
+        """It is over."""
         self.steps -= 1
+        if self.noted is not None:
+            self.deliver()
+
+    def deliver(self) -> None:
+        """Hand on the interrupt that was noted, if no other step is running."""
         if self.noted is not None and not self.steps:
             noted, self.noted = self.noted, None
             self.handler(*noted)

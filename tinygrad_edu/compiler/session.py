@@ -30,7 +30,8 @@ from ..graph import Leaf, changes, no_grad, share
 from ..tensors import Tensor
 from .backward import CompiledBackward, crossing, leaves_of, value_in_order
 from .describe import step_text
-from .emission import Emission, Refused
+from .emission import Emission
+from .fast import MISS, print_fast
 from .fusion import fuse
 from .guards import module_states, tensors_found_by
 from .interrupts import shield
@@ -39,10 +40,11 @@ from .memory import root_of
 from .passes import drop_dead, forward_copies, replace, spread_constants
 from .passes import share as share_steps
 from .planning import plan_memory
-from .program import Program, Value
+from .program import Call, Program, Value
 from .recorder import Recorder
 from .recording import recording
-from .symbols import Symbol, cannot
+from .symbols import Refused, Symbol, cannot
+from .updates import asked, put_back
 
 
 class Made:
@@ -103,17 +105,23 @@ class Session:
         except BaseException:
             for leaf, g in recorder.entry.items():
                 leaf.grad = g
-            for state, numbers in recorder.undo:
-                state.update(numbers)
+            put_back(recorder.undo)
             raise
+        for kept in (recorder.entry, recorder.gradients):
+            kept.clear()  # gradients and states of the first call must not live on
+        self.checked = any(isinstance(step, Call) and step.checks for step in self.forward.program.steps)
         self.count = changes.count
+        self.fast: Any = None  # made by the second call: a function that is called once needs none
 
     # Recording.
     def record(self, function: Callable, given: list[Tensor], flatten: Callable) -> None:
         recorder = self.recorder
         stand_ins = [self.stand_in(x, k) for k, x in enumerate(given)]
         self.inner = {x.node: k for k, x in enumerate(stand_ins) if x.node is not None}
-        found, self.rebuild = flatten(function(*stand_ins))
+        result = function(*stand_ins)
+        self.single = isinstance(result, Tensor)
+        found, self.rebuild = flatten(result)
+        del result
         self.cut, self.inputs = len(recorder.steps), len(recorder.arguments)
         self.returned: list[Any] = []  # per tensor: ('argument', k), ('same', tensor), or ('new', layout)
         for x in found:
@@ -255,6 +263,10 @@ class Session:
                 found.append(g.flat)
         return found
 
+    def numbers(self) -> list[float]:
+        """What the optimizers want for this step. Raises Refused, with nothing changed, if it is another step."""
+        return asked(self.recorder.updates)[0]
+
     def fits(self) -> bool:
         """Does everything that was found outside still hold?"""
         if changes.count != self.count:
@@ -271,21 +283,6 @@ class Session:
                 return False
         return True
 
-    def numbers(self) -> tuple[list[float] | None, list]:
-        """What the optimizers want for this step (None: another step than the recorded one), and how to undo it."""
-        found: list[float] = []
-        undo = []
-        for update in self.recorder.updates:
-            state = update.optimizer.state[update.parameter]
-            undo.append((state, {k: v for k, v in state.items() if not isinstance(v, Tensor)}))
-            asked = update.ask()
-            if asked.rule is not update.rule or any(
-                s.flat is not a for s, a in zip(asked.state, update.arrays[1:], strict=True)
-            ):
-                return None, undo
-            found += asked.numbers
-        return found, undo
-
     def replay(self, given: list[Tensor], first: bool = False) -> Any:
         """Run the program. Raises Refused, with nothing changed, where it does not hold this time."""
         with self.lock:
@@ -295,23 +292,29 @@ class Session:
             fresh = [make() for make in self.forward.fresh]
             held = shield.begin()
             try:
-                undo: list = []
-                numbers: Any = [n for given in self.recorder.numbers for n in given]
-                if not first and self.recorder.updates:
-                    numbers, undo = self.numbers()
+                if first:
+                    numbers, before = [n for some in self.recorder.numbers for n in some], self.recorder.undo
+                else:
+                    numbers, before = asked(self.recorder.updates)
                 try:
-                    if numbers is None:
-                        raise Refused
                     self.forward.run(*arguments, *fresh, *numbers)
                 except BaseException:
-                    for state, before in undo:
-                        state.update(before)
+                    put_back(before)
                     raise
                 self.bind(given, fresh, first)
             finally:
                 if held:
                     shield.end()
         return self.result(given, arguments, fresh)
+
+    def make_fast(self, given: list[Tensor]) -> Any:
+        """The shortest way through `replay` (fast.py), or a function that always misses."""
+        printed = print_fast(self, given)
+        if printed is None:
+            return lambda *given: MISS
+        text, names = printed
+        exec(compile(text, "<compiled call>", "exec"), names)
+        return names["fast"]
 
     def bind(self, given: list[Tensor], fresh: list[Any], first: bool) -> None:
         """Leave behind what the function leaves behind."""

@@ -23,6 +23,10 @@ from .program import Call, Value
 LIBRARY = str(Path(__file__).parents[1])
 
 
+class Refused(Exception):
+    """A check that held while recording does not hold now: the function must run eagerly, and will say why."""
+
+
 class Memory:
     """Where values are: made while recording (`home` is None), or from outside: an argument, or an array found."""
 

@@ -16,7 +16,7 @@ from typing import Any, NamedTuple
 
 from ..tensors import Tensor
 from .recording import suspended
-from .symbols import active, cannot
+from .symbols import Refused, active, cannot
 
 
 class Applied(NamedTuple):
@@ -34,11 +34,8 @@ class Update(NamedTuple):
     group: dict[str, Any]
     parameter: Tensor
     rule: Any
-    arrays: tuple[Any, ...]
-
-    def ask(self) -> Applied:
-        """Let the optimizer do its Python for this parameter."""
-        return applied(self.optimizer, self.parameter, None, self.group)
+    arrays: tuple[Any, ...]  # parameter and state
+    keys: tuple[str, ...]  # of the numbers in its state
 
 
 def applied(optimizer: Any, p: Tensor, g: Any, group: dict[str, Any]) -> Applied:
@@ -58,6 +55,45 @@ def applied(optimizer: Any, p: Tensor, g: Any, group: dict[str, Any]) -> Applied
     return caught[0]
 
 
+def asked(updates: list[Update]) -> tuple[list[float], list[tuple[dict, dict]]]:
+    """The numbers of all updates, and what to put back into which state if the step is not made after all.
+
+    The optimizers do their Python for this step, and are stopped short of the kernels. Raises Refused, with nothing
+    changed, where one of them wants another rule or has another state than was recorded.
+    """
+    numbers: list[float] = []
+    before: list[tuple[dict, dict]] = []
+    expected: Any = None
+
+    def catch(rule: Any, p: Tensor, g: Tensor, state: Any, *given: float) -> None:
+        if rule is not expected.rule or any(s.flat is not a for s, a in zip(state, expected.arrays[1:], strict=True)):
+            raise Refused
+        numbers.extend(given)
+
+    optimizers = {id(u.optimizer): u.optimizer for u in updates}.values()
+    for optimizer in optimizers:
+        optimizer.apply = catch
+    try:
+        for expected in updates:
+            if expected.keys:
+                state = expected.optimizer.state[expected.parameter]
+                before.append((state, {k: state.get(k) for k in expected.keys}))
+            expected.optimizer.update(expected.parameter, None, expected.group)
+    except Refused:
+        put_back(before)
+        raise
+    finally:
+        for optimizer in optimizers:
+            del optimizer.apply
+    return numbers, before
+
+
+def put_back(before: list[tuple[dict, dict]]) -> None:
+    """Undo what optimizers counted for a step that is not made."""
+    for state, numbers in reversed(before):
+        state.update(numbers)
+
+
 def record_step(optimizer: Any) -> None:
     """One step of an optimizer, as a part of the recording."""
     recorder = active()
@@ -70,13 +106,14 @@ def record_step(optimizer: Any) -> None:
                 continue
             if p.flat is None:
                 raise cannot("a parameter that is a strided view is updated", "give the optimizer what it is a view of")
-            state = optimizer.state[p]
-            recorder.undo.append((state, {k: v for k, v in state.items() if type(v) in (int, float)}))
+            before = {k: v for k, v in optimizer.state[p].items() if type(v) in (int, float)}
+            recorder.undo.append((optimizer.state[p], before))
             with suspended():
                 found = applied(optimizer, p, g, group)
             arrays = [p.flat, *(s.flat for s in found.state), g.contiguous().flat]
             recorder.update(len(recorder.updates), found.rule, arrays, len(found.numbers), p.kind)
-            recorder.updates.append(Update(optimizer, group, p, found.rule, tuple(arrays[:-1])))
+            keys = tuple(k for k, v in optimizer.state[p].items() if type(v) in (int, float))
+            recorder.updates.append(Update(optimizer, group, p, found.rule, tuple(arrays[:-1]), keys))
             recorder.numbers.append(found.numbers)
             if p.shared is not None:
                 p.shared.version += 1
