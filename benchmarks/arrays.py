@@ -114,6 +114,28 @@ def layer_norm(m: Any, shape: tuple[int, int]) -> Step:
     return step
 
 
+def residual_block(m: Any, shape: tuple[int, int], *, make: Callable = lambda function: function) -> Step:
+    """x + layer norm of gelu(x), forward and backward with a given cotangent."""
+    inputs = [m.from_numpy(x).requires_grad_() for x in arrays(shape)]
+    cotangents = [m.from_numpy(g) for g in arrays(shape, -1.0, 1.0)]
+    scale, shift = (m.tensor(row, requires_grad=True) for row in arrays(shape[1:]))
+
+    def train(x: Any, g: Any) -> Any:
+        y = x + m.nn.functional.layer_norm(m.nn.functional.gelu(x), shape[1:], scale, shift)
+        y.backward(g)
+        return y.detach()
+
+    train = make(train)
+
+    def step(i: int) -> Sequence[Any]:
+        x = inputs[i % VARIANTS]
+        x.grad = scale.grad = shift.grad = None
+        y = train(x, cotangents[i % VARIANTS])
+        return y, x.grad, scale.grad, shift.grad
+
+    return step
+
+
 def cross_entropy(m: Any, shape: tuple[int, int]) -> Step:
     """Mean cross-entropy of rows of logits and integer targets, forward and backward."""
     rng = np.random.default_rng(6)

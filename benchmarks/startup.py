@@ -65,6 +65,32 @@ print(elapsed)
 """
 
 
+FIRST_COMPILED = """
+import time
+import {module} as m
+import numpy as np
+grid = np.linspace(-np.pi, np.pi, 2000, dtype=np.float32)
+x, y = m.tensor(grid), m.tensor(np.sin(grid))
+a, b, c, d = (m.tensor(value, requires_grad=True) for value in (0.3, -0.2, 0.1, -0.4))
+def step(x, y):
+    y_pred = a + b * x + c * x**2 + d * x**3
+    loss = (y_pred - y).pow(2).sum()
+    loss.backward()
+    with m.no_grad():
+        for p in (a, b, c, d):
+            p -= 1e-6 * p.grad
+            p.grad = None
+    return loss
+start = time.perf_counter()
+loss = m.compile(step)(x, y).item()
+elapsed = time.perf_counter() - start
+xs = np.linspace(-np.pi, np.pi, 2000)
+expected = ((0.3 - 0.2 * xs + 0.1 * xs**2 - 0.4 * xs**3 - np.sin(xs)) ** 2).sum()
+assert abs(loss / expected - 1) < 1e-5, (loss, expected)
+print(elapsed)
+"""
+
+
 def run(script: str, module: str, cache: str | None = None) -> float:
     """Run `script` in a fresh process at the root of the checkout; the seconds that it prints."""
     environment = dict(os.environ)

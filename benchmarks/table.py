@@ -20,13 +20,14 @@ from benchmarks.arrays import (
     layer_norm,
     numpy_reduction,
     reduction,
+    residual_block,
     softmax,
 )
 from benchmarks.measure import Build, Comparison, Result, Settings, Step
 from benchmarks.networks import cnn
 from benchmarks.recurrent import lstm
 from benchmarks.scalars import Chain, compiled_moons, scalar_moons, tensor_chain, value_chain
-from benchmarks.startup import FIRST_EXAMPLE, IMPORT, TENSOR, Startup
+from benchmarks.startup import FIRST_COMPILED, FIRST_EXAMPLE, IMPORT, TENSOR, Startup
 from benchmarks.training import adam, mlp, moons, sin_fit, small_graph
 from benchmarks.transformer import gpt
 
@@ -77,6 +78,30 @@ def training_rows(quick: bool) -> list[Row]:
         against_torch("gpt", f"GPT {layers} x {width}, context {context}, step", 1.0, 0.7, gpt, *sizes_of_gpt),
         against_torch("small_op", "(a * b).sum().backward(), 8 elements", 0.5, 0.33, small_graph),
     ]
+
+
+def compiled_rows(quick: bool) -> list[Row]:
+    """The same training steps through `compile`, against PyTorch's eager ones."""
+    points, moon_points = (50, 10) if quick else (2000, 100)
+    sizes, batch = ((20, 8, 4), 5) if quick else ((784, 128, 10), 64)
+    sizes_of_gpt = (1, 16, 2, 8, 2) if quick else (4, 128, 4, 64, 16)
+    digits, rows = ((3, 8), (20, 10)) if quick else ((64, 28), (20_000, 1_000))
+    return [
+        compiled("sin_fit_compiled", f"sin fit, {points} points, compiled", 0.05, 0.02, sin_fit, points),
+        compiled("moons_compiled", f"moons, {moon_points} points, compiled", 0.15, 0.05, moons, moon_points),
+        compiled("mlp_compiled", f"MLP {sizes[0]}-{sizes[1]}-{sizes[2]}, compiled", 0.7, 0.5, mlp, sizes, batch),
+        compiled("cnn_compiled", f"CNN 8-16, {digits[0]} images, compiled", 1.0, 0.6, cnn, *digits),
+        compiled("block_compiled", f"x + norm(gelu(x)) of {rows}, compiled", 0.4, 0.25, residual_block, rows),
+        compiled("gpt_compiled", "GPT step, compiled", 0.8, 0.6, gpt, *sizes_of_gpt),
+    ]
+
+
+def compiled(
+    name: str, work: str, floor: float, stretch: float, workload: Callable[..., Step], *arguments: Any
+) -> Comparison:
+    """A row of a compiled step whose peer is PyTorch, running the same function eagerly."""
+    peers = {"torch": bind(workload, *arguments)}
+    return Comparison(name, work, lambda m: workload(m, *arguments, make=m.compile), peers, floor, stretch)
 
 
 def scalar_rows(quick: bool) -> list[Row]:
@@ -168,6 +193,8 @@ def startup_rows() -> list[Row]:
         Startup("import_tensor", "import tinygrad_edu, then a tensor", TENSOR, 0.4, 0.25),
         Startup("first_cold", f"{example}, cold", FIRST_EXAMPLE, 3.0, 2.0, "cold"),
         Startup("first_warm", f"{example}, warm", FIRST_EXAMPLE, 0.8, 0.5, "warm"),
+        Startup("compiled_cold", "first call of the compiled sin fit, cold", FIRST_COMPILED, 3.0, 2.0, "cold"),
+        Startup("compiled_warm", "first call of the compiled sin fit, warm", FIRST_COMPILED, 0.5, 0.3, "warm"),
     ]
 
 
@@ -175,6 +202,7 @@ def all_rows(quick: bool) -> list[Row]:
     """Every row, in the order of the table."""
     return [
         *training_rows(quick),
+        *compiled_rows(quick),
         *scalar_rows(quick),
         *elementwise_rows(quick),
         *reduction_rows(quick),

@@ -215,7 +215,7 @@ def test_a_module():
         equal(compiled(x), net(x))
     assert [p is q for p, q in zip(compiled.parameters(), net.parameters(), strict=True)] == [True] * 4
     assert list(compiled.state_dict()) == ["_orig_mod." + name for name in net.state_dict()]
-    assert compiled.first is net.first and compiled.program.steps[0] > compiled.program.steps[1]
+    assert compiled.first is net.first and "forward:" in str(compiled.program)
     with pytest.raises(AttributeError, match="third"):
         compiled.third  # noqa: B018
     compiled.eval()

@@ -23,7 +23,7 @@ from tinygrad_kernels.expr import Expr, Formula, walk
 from .. import dtypes
 from ..ops.strides import contiguous_strides
 from .memory import part, whole
-from .passes import in_order
+from .passes import in_a_row, in_order
 from .planning import Place, Plan
 from .program import Access, Call, Fold, Loop, Number, Piece, Program, Value
 from .symbols import Constant, Refused
@@ -83,23 +83,24 @@ class Emission:
         """(text, access, dtype) of an operand that is read in order, or is one number."""
         if isinstance(a, Number):
             return f"n{a.update}_{a.k}", "number", "number"
-        if in_order(a, shape):
-            return self.buffer(a.value), "flat", a.value.dtype
+        if in_a_row(a, shape):
+            return self.buffer(a.value, a.offset, prod(shape)), "flat", a.value.dtype
         return self.buffer(a.value, a.offset, 1), "one", a.value.dtype
 
     def formula(self, outputs: list[Expr], names: list[str]) -> Formula:
-        """The outputs as a formula over x0, x1, ..., named after what it does."""
-        fresh = {name: Expr.input(f"x{k}") for k, name in enumerate(names)}
+        """The outputs as a formula over xa, xb, ..., named after what it does."""
+        inputs = tuple(f"x{letters(k)}" for k in range(len(names)))  # no digits: printers number elements and rows
+        fresh = {name: Expr.input(x) for name, x in zip(names, inputs, strict=True)}
         done: dict[int, Expr] = {}
         for e in walk(tuple(outputs)):
             done[id(e)] = fresh[e.value] if e.op == "input" else Expr(e.op, tuple(done[id(a)] for a in e.args), e.value)
         ops = list(dict.fromkeys(e.op for e in walk(tuple(outputs)) if e.op not in ("input", "const")))
         title = "_".join(ops[:4]) or "copy"
-        return Formula(title, tuple(f"x{k}" for k in range(len(names))), tuple(done[id(e)] for e in outputs))
+        return Formula(title, inputs, tuple(done[id(e)] for e in outputs))
 
     def loop(self, step: Loop) -> None:
         if step.target is not None or not all(
-            isinstance(a, Number) or in_order(a, step.shape) or not any(a.strides) for a in step.operands.values()
+            isinstance(a, Number) or in_a_row(a, step.shape) or not any(a.strides) for a in step.operands.values()
         ):
             self.strided(step)
             return
@@ -192,6 +193,11 @@ class Emission:
         parameters = [*(f"a{k}" for k in range(arguments)), *(f"r{k}" for k in range(len(self.program.results)))]
         lines = [f"    {line}" for line in self.lines] or ["    pass"]
         return "\n".join([f"def replay({', '.join([*parameters, *numbers])}):", *lines]) + "\n"
+
+
+def letters(k: int) -> str:
+    """0, 1, ... as a, b, ..., z, ba, bb, ..."""
+    return (letters(k // 26) if k >= 26 else "") + "abcdefghijklmnopqrstuvwxyz"[k % 26]
 
 
 def abs_fits(x: Any) -> bool:

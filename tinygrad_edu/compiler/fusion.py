@@ -32,7 +32,7 @@ from tinygrad_kernels.expr import Expr
 
 from ..ops.strides import contiguous_strides
 from .formulas import PREDICATES, rebuilt
-from .passes import in_order
+from .passes import in_a_row, in_order
 from .program import Access, Call, Fold, Loop, Number, Program, Shape, Step, Value
 
 MOST_ARRAYS = 24  # that one loop reads and writes
@@ -272,7 +272,7 @@ def assembled(
     both.prune()
     if isinstance(both, Fold):
         steps = [a.strides for a in both.operands.values() if isinstance(a, Access)]
-        flat = [in_order(a, shape) for a in both.operands.values() if isinstance(a, Access)]
+        flat = [in_a_row(a, shape) for a in both.operands.values() if isinstance(a, Access)]
         if not any(flat) or not all(f or not any(s) for f, s in zip(flat, steps, strict=True)):
             return None
     return both
@@ -296,7 +296,7 @@ def seen_in(step: Loop, shape: Shape) -> bool:
     """Can a loop be seen in these axes: because they are its own, or all its operands are in order or one number?"""
     if step.shape == shape:
         return True
-    return all(in_order(a, step.shape) or not any(a.strides) for a in step.operands.values() if isinstance(a, Access))
+    return all(in_a_row(a, step.shape) or not any(a.strides) for a in step.operands.values() if isinstance(a, Access))
 
 
 def seen_as(step: Loop, shape: Shape) -> dict[str, Any]:
@@ -305,8 +305,8 @@ def seen_as(step: Loop, shape: Shape) -> dict[str, Any]:
     for name, a in step.operands.items():
         if isinstance(a, Number):
             found[name] = a
-        elif in_order(a, step.shape):
-            found[name] = Access(a.value, 0, contiguous_strides(shape))
+        elif in_a_row(a, step.shape):
+            found[name] = Access(a.value, a.offset, contiguous_strides(shape))
         elif not any(a.strides):
             found[name] = Access(a.value, a.offset, (0,) * len(shape))
         else:
@@ -340,10 +340,10 @@ def worth(first: Loop, second: Loop, both: Loop, chained: bool) -> bool:
     """Is one loop better than two? Fewer bytes, or fewer calls where these are what counts."""
     if arrays(both) > MOST_ARRAYS and len(both.operands) + len(both.made) > MOST_ARRAYS:
         return False
-    ordered = all(in_order(a, both.shape) or not any(a.strides) for a in accesses(both))
+    ordered = all(in_a_row(a, both.shape) or not any(a.strides) for a in accesses(both))
     if not ordered and len(both.made) > 1:
         return False  # printed strided loops have one result
-    if not ordered and all(in_order(a, s.shape) or not any(a.strides) for s in (first, second) for a in accesses(s)):
+    if not ordered and all(in_a_row(a, s.shape) or not any(a.strides) for s in (first, second) for a in accesses(s)):
         return False
     if chained or arrays(both) < arrays(first) + arrays(second):
         return True

@@ -26,6 +26,11 @@ def root_of(buffer: Any) -> tuple[Any, int]:
     return root, (at - begin) // buffer.itemsize
 
 
+def size_of(root: Any, dtype: Any) -> int:
+    """How many elements of a dtype a root has."""
+    return getattr(root, "used", root.nbytes) // dtype.itemsize
+
+
 def whole(root: Any, kind: Kind, size: int) -> Any:
     """All of the memory of a root, as a flat buffer of a kind's dtype."""
     if isinstance(root, np.ndarray):

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from ..nn.module import Module
-from . import CompiledFunction
+from .functions import CompiledFunction
 
 
 class CompiledModule(Module):

@@ -28,11 +28,15 @@ from .formulas import cost, rebuilt
 from .program import Access, Call, Fold, Loop, Piece, Program, Shape, Step, Value
 
 
+def in_a_row(access: Access, shape: Shape) -> bool:
+    """Does a loop over `shape` read elements that lie one after the other, beginning at any one?"""
+    plain = contiguous_strides(shape)
+    return all(n == 1 or s == t for n, s, t in zip(shape, access.strides, plain, strict=True))
+
+
 def in_order(access: Access, shape: Shape) -> bool:
     """Does a loop over `shape` read all of the value, one element after the other?"""
-    plain = tuple(0 if n == 1 else s for n, s in zip(shape, contiguous_strides(shape), strict=True))
-    given = tuple(0 if n == 1 else s for n, s in zip(shape, access.strides, strict=True))
-    return access.offset == 0 and given == plain and access.value.size == prod(shape)
+    return access.offset == 0 and access.value.size == prod(shape) and in_a_row(access, shape)
 
 
 def lasting(program: Program) -> set[Value]:

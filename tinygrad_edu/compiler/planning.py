@@ -15,7 +15,8 @@ All of them lie in one array, the *arena*, which is made once. Not in it are val
 fresh array each time, since the caller may keep it) and those whose memory comes from outside.
 
 Where a part of a value is changed in place, the new value lies where the old one did, unless somebody needs the old one
-later; then it is copied first.
+later; then it is copied first. And where a loop is the last to read an operand, its result may take the operand's place
+right away.
 
 Source: Y. Pisarchyk, J. Lee, Efficient memory management for deep neural net inference, 2020 (greedy by size).
 """
@@ -26,6 +27,7 @@ from typing import Any
 
 from tinygrad_kernels.expr import Expr
 
+from .passes import in_order
 from .program import Access, Loop, Program, Step, Value
 
 ALIGN = 64  # bytes: a cache line, and the widest vector
@@ -63,21 +65,28 @@ def plan_memory(program: Program) -> Plan:
             if v not in results:
                 last_read[v] = k
     places: dict[Value, Place] = {}
+    homes: dict[Any, Place] = {}  # of memory from outside: its values share it
     steps: list[Step] = []
 
     def place(v: Value) -> Place:
         found = places.get(v)
         if found is None:
-            found = places[v] = Place(v)
+            found = places[v] = homes.get(v.memory) or Place(v)
             found.home = v.memory
+            if v.memory is not None:
+                homes[v.memory] = found
         return found
 
     for k, step in enumerate(program.steps):
         for v in step.reads():
             place(v)
+        taken: set[Place] = set()
         for v in step.made:
             if v.before is None:
-                place(v)
+                old_place = None if v.memory else dying(step, v, places, taken, last_read, k)
+                if old_place is not None:
+                    places[v] = old_place
+                taken.add(place(v))
                 continue
             old = place(v.before)
             if v.memory is None and (old.home is not None or last_read.get(v.before, -1) > k):
@@ -97,6 +106,23 @@ def plan_memory(program: Program) -> Plan:
             p = place(v)
             p.first, p.last = min(p.first, k), max(p.last, k)
     return Plan(places, lay_out({id(p): p for p in places.values() if p.home is None and p.result is None}))
+
+
+def dying(
+    step: Step, v: Value, places: dict[Value, Place], taken: set[Place], last_read: dict[Value, int], k: int
+) -> Place | None:
+    """The place of an operand that an elementwise step is the last to read: its result may replace it there."""
+    if type(step) is not Loop or step.target is not None:
+        return None
+    accesses = [a for a in step.operands.values() if isinstance(a, Access)]
+    for a in accesses:
+        u, p = a.value, places[a.value]
+        if u.step is None or p.home is not None or p in taken or (u.size, u.dtype) != (v.size, v.dtype):
+            continue
+        alone = all(in_order(b, step.shape) for b in accesses if places[b.value] is p)
+        if alone and last_read[u] == k and p.size == v.size:
+            return p
+    return None
 
 
 def copy_step(program: Program, source: Value, made: Value) -> Loop:

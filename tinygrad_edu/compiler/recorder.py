@@ -33,7 +33,7 @@ from .. import dtypes
 from ..dtypes import Kind
 from ..ops.strides import contiguous_strides
 from .formulas import rebuilt
-from .memory import root_of
+from .memory import root_of, size_of
 from .program import Access, Call, Fold, Loop, Names, Number, Piece, Program, Shape, Step, Value
 from .symbols import Answer, Memory, Symbol, cannot
 
@@ -47,10 +47,11 @@ FILLS: dict[str, tuple[int, ...]] = {
     "cumprod": (0,), "recurrence": (0,), "logcumsumexp": (0,), "cumextreme": (0,), "take": (0,), "triangle": (0,),
     "max_pool": (0, 1), "average_pool": (0,), "average_pool_backward": (0,), "max_pool_backward": (0,),
     "coordinates": (0,), "smallest_and_largest": (), "variance": (0, 1), "search_rows": (0,), "median_rows": (0,),
+    "batch_norm": (0, 1, 2), "sort_rows": (0,), "first_of_rows": (0,),
 }  # fmt: skip
 CHANGES: dict[str, tuple[int, ...]] = dict.fromkeys(
     ("put", "add_at", "reduce_at", "paste", "fold_index", "gather_places"), (0,)
-)  # of which they change a part
+) | {"recurrent": (1, 2, 3), "recurrent_backward": (1, 2, 3, 4)}  # of which they change a part, or may
 ANSWERS = ("cross_entropy", "fold_index", "gather_places", "smallest_and_largest")
 UNKNOWN = ("count_true", "find_overwritten", "mark_runs")  # whose answer is a size
 
@@ -92,7 +93,7 @@ class Recorder:
             memory = self.argument(buffer.size, kind_for(buffer, kind), self.gradients[id(root)]).memory
             self.outside[id(root), buffer.dtype] = memory
         if memory is None:
-            size = root.nbytes // buffer.dtype.itemsize
+            size = size_of(root, buffer.dtype)
             memory = self.outside[id(root), buffer.dtype] = Memory(size, kind_for(buffer, kind), root)
             self.alive += (root, buffer)
             memory.value = self.new_value(size, memory.kind, memory)
@@ -205,6 +206,8 @@ class Recorder:
             fills = (1 + arguments[0],)
         known = name in FILLS or name in CHANGES or name == "convolution"
         changes = CHANGES.get(name, ())
+        if name == "batch_norm" and arguments[9]:  # in training the running statistics move
+            changes = (6, 7)
         read: list[Value] = []
         made: list[Value] = []
         found: list[Any] = []

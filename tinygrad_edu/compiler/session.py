@@ -41,6 +41,7 @@ from .passes import drop_dead, forward_copies, replace, spread_constants
 from .passes import share as share_steps
 from .planning import plan_memory
 from .program import Call, Program, Value
+from .recompute import recompute
 from .recorder import Recorder
 from .recording import recording
 from .symbols import Refused, Symbol, cannot
@@ -76,6 +77,7 @@ def optimize(program: Program) -> None:
     drop_dead(program)
     on_cpu = all(v.kind.device.type == "cpu" for step in program.steps for v in step.made)
     fuse(program, folds_many=on_cpu)
+    recompute(program)
     drop_dead(program)
 
 
@@ -217,7 +219,7 @@ class Session:
             elif buffer is not None:
                 root = root_of(buffer)[0]
                 if id(root) in roots:
-                    self.outside.append((weakref.ref(x), root))
+                    self.outside.append((weakref.ref(x), (root, x.shape, x.kind)))
                     if id(root) in changed_roots:
                         self.counted.append(share(x))
         self.counted = list(dict.fromkeys(s.memory for s in self.counted))
@@ -270,8 +272,12 @@ class Session:
     def fits(self) -> bool:
         """Does everything that was found outside still hold?"""
         if changes.count != self.count:
-            if not all((x := ref()) is None or root_of(buffer_of(x))[0] is root for ref, root in self.outside):
-                return False
+            for ref, (root, shape, kind) in self.outside:
+                x = ref()
+                if x is None:
+                    continue
+                if root_of(buffer_of(x))[0] is not root or x.shape != shape or x.kind is not kind:
+                    return False
             if module_states() != self.modules or get_default_dtype() is not self.default:
                 return False
             self.count = changes.count

@@ -139,9 +139,8 @@ class Module(HookedModule):
         """A tensor that belongs to the module, is moved and (if `persistent`) saved with it, and not trained."""
         self._check_name(name, "buffer", "_buffers")
         if tensor is not None and not isinstance(tensor, Tensor):
-            raise TypeError(
-                f"cannot assign '{type(tensor).__name__}' object to buffer '{name}' (Tensor or None required)"
-            )
+            given = type(tensor).__name__
+            raise TypeError(f"cannot assign '{given}' object to buffer '{name}' (Tensor or None required)")
         self._put("_buffers", name, tensor)
         if not persistent:
             self._transient.add(name)
@@ -257,8 +256,7 @@ class Module(HookedModule):
         """Training mode, or evaluation: layers such as Dropout ask for it."""
         if not isinstance(mode, bool):
             raise ValueError("training mode is expected to be boolean")
-        self.training = mode
-        changes.count += 1
+        self.training, changes.count = mode, changes.count + 1
         for module in self.children():
             module.train(mode)
         return self

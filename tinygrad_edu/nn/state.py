@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import NamedTuple
 
-from ..graph import Shared, no_grad, share
+from ..graph import Shared, changes, no_grad, share
 from ..tensors import Tensor
 
 
@@ -69,6 +69,7 @@ def replace_memory(x: Tensor, new: Tensor) -> None:
     """Give x the elements, dtype and device of another tensor, and its gradient the same. x stays the same object."""
     left = share(x)
     left.version += 1  # a graph that saved x refuses
+    changes.count += 1
     x.flat, x.region, x.kind = new.flat, None, new.kind
     x.shared = Shared()
     x.shared.version = left.version

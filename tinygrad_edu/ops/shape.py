@@ -2,8 +2,7 @@
 
 Backward, a view puts the cotangent back where it came from:
 
-    transpose    the inverse transpose
-    reshape      the old shape
+    transpose    the inverse transpose          reshape    the old shape
     expand       the sum over the repeated axes
 
 Source: for strides as the whole of a view, K. Iverson's APL; P. Dubois et al., Numerical Python, 1996.
@@ -22,7 +21,7 @@ from tinygrad_kernels.codegen import Signature
 from tinygrad_kernels.expr import forward_formula, trace
 
 from ..dtypes import OF_PYTHON, Kind, MissingDtype, as_dtype, device, dtype, kind_of
-from ..graph import Node, mode, share
+from ..graph import Node, changes, mode, share
 from ..prepared import table
 from .strides import Shape, broadcast_strides, collapse, contiguous_strides
 from .views import (
@@ -188,6 +187,7 @@ def become(x: Tensor, y: Tensor, name: str) -> Tensor:
     base = None if x.region is None else x.region[3]
     x.flat, x.shape, x.region, x.node = y.flat, y.shape, (*y.region[:3], base), node
     share(x).version += 1
+    changes.count += 1
     return x
 
 

@@ -72,11 +72,11 @@ def element(name: str, access: str, at: str) -> str:
 def print_flat(formula: Formula, signature: Signature, results: Sequence[str]) -> str:
     """Kernels over contiguous operands: flat(*results, *inputs, n), and flat4 where four float32 can be had at once.
 
-    `results`: the dtypes of the results; none if they are stored in the first inputs (`signature.in_place`).
+    `results`: the dtypes of the results that are not stored in the first inputs (`signature.in_place`).
     """
     inputs, operands = formula.inputs, list(zip(formula.inputs, signature.access, strict=True))
-    new = results_of(formula) if results else []
-    targets = new or list(inputs[: signature.in_place])
+    new = results_of(formula)[signature.in_place :]
+    targets = [*inputs[: signature.in_place], *new]
     kinds = ", ".join([*types_of(signature, results), "int64"])
     flat = [name for name, access in operands if access == "flat"]
 

@@ -21,8 +21,8 @@ from .memory import Buffer, address
 
 
 def flat(formula: Formula, signature: Signature, big: bool) -> Callable[..., None]:
-    """The kernel (*results, *inputs) over contiguous buffers; without results if it is in place."""
-    count = 0 if signature.in_place else len(formula.outputs)
+    """The kernel (*results, *inputs) over contiguous buffers; without those results that are stored in place."""
+    count = len(formula.outputs) - signature.in_place
     found: dict[tuple, Any] = {}
     checked = [k for k, access in enumerate(signature.access, count) if access == "flat"]
     checked += range(count)

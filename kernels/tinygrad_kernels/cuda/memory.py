@@ -95,12 +95,12 @@ pool = Pool()
 
 
 class Block:
-    """Memory that goes back to the pool with the last buffer on it."""
+    """Memory that goes back to the pool with the last buffer on it. Of its `nbytes`, `used` were asked for."""
 
-    __slots__ = ("raw", "nbytes")
+    __slots__ = ("raw", "nbytes", "used")
 
-    def __init__(self, nbytes: int) -> None:
-        self.nbytes = nbytes
+    def __init__(self, nbytes: int, used: int) -> None:
+        self.nbytes, self.used = nbytes, used
         self.raw = pool.take(nbytes)
 
     def __del__(self) -> None:
@@ -161,7 +161,7 @@ def rounded(nbytes: int) -> int:
 
 def empty(n: int, dtype: np.dtype) -> Buffer:
     """A fresh buffer with anything in it (in the simulator nan)."""
-    block = Block(rounded(n * dtype.itemsize))
+    block = Block(rounded(n * dtype.itemsize), n * dtype.itemsize)
     return Buffer(memory.view(block.raw, n, dtype), n, dtype, block)
 
 
