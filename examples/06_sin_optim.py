@@ -16,12 +16,12 @@ Examples", 2017; Tijmen Tieleman and Geoffrey Hinton, "Lecture 6.5: RMSprop", 20
 
 import math
 
-from _common import options, report, sin_data
+from _common import Faster, options, report, sin_data
 
 import tinygrad_edu as tg
 
 
-def fit(steps: int, seed: int) -> tuple[list[float], list[float]]:
+def fit(steps: int, seed: int, compile: bool = False) -> tuple[list[float], list[float]]:
     """The coefficients of 1, x, x², x³ after `steps` updates, and the loss before each update."""
     tg.manual_seed(seed)
     x = tg.linspace(-math.pi, math.pi, 2000)
@@ -30,22 +30,25 @@ def fit(steps: int, seed: int) -> tuple[list[float], list[float]]:
     model = tg.nn.Sequential(tg.nn.Linear(3, 1), tg.nn.Flatten(0, 1))
     loss_function = tg.nn.MSELoss(reduction="sum")
     optimizer = tg.optim.RMSprop(model.parameters(), lr=1e-3)
-    losses = []
-    for _ in range(steps):
+
+    def step(powers, y):
         loss = loss_function(model(powers), y)
-        losses.append(loss.item())
         optimizer.zero_grad()
         loss.backward()
         optimizer.step()
+        return loss
+
+    step = Faster(step, tg.compile) if compile else step
+    losses = [step(powers, y).item() for _ in range(steps)]
     linear = model[0]
     return [linear.bias.item(), *linear.weight[0].tolist()], losses
 
 
 def main(argv: list[str] | None = None) -> None:
     """Fit, print the coefficients beside the closed form, save the picture."""
-    args = options(__doc__, steps=3000, argv=argv, device=True)
+    args = options(__doc__, steps=3000, argv=argv, device=True, compile=True)
     tg.set_default_device(args.device)
-    report(args, "06_sin_optim", sin_data(), *fit(args.steps, args.seed))
+    report(args, "06_sin_optim", sin_data(), *fit(args.steps, args.seed, args.compile))
 
 
 if __name__ == "__main__":

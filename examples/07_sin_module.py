@@ -12,7 +12,7 @@ Johnson, "Learning PyTorch with Examples", 2017.
 
 import math
 
-from _common import options, report, sin_data
+from _common import Faster, options, report, sin_data
 
 import tinygrad_edu as tg
 
@@ -33,7 +33,7 @@ class Cubic(tg.nn.Module):
         return self.a + self.b * x + self.c * x**2 + self.d * x**3
 
 
-def fit(steps: int, seed: int) -> tuple[list[float], list[float]]:
+def fit(steps: int, seed: int, compile: bool = False) -> tuple[list[float], list[float]]:
     """The coefficients [a, b, c, d] after `steps` updates, and the loss before each update."""
     tg.manual_seed(seed)
     x = tg.linspace(-math.pi, math.pi, 2000)
@@ -41,21 +41,24 @@ def fit(steps: int, seed: int) -> tuple[list[float], list[float]]:
     model = Cubic()
     loss_function = tg.nn.MSELoss(reduction="sum")
     optimizer = tg.optim.SGD(model.parameters(), lr=LEARNING_RATE)
-    losses = []
-    for _ in range(steps):
+
+    def step(x, y):
         loss = loss_function(model(x), y)
-        losses.append(loss.item())
         optimizer.zero_grad()
         loss.backward()
         optimizer.step()
+        return loss
+
+    step = Faster(step, tg.compile) if compile else step
+    losses = [step(x, y).item() for _ in range(steps)]
     return [parameter.item() for parameter in model.parameters()], losses
 
 
 def main(argv: list[str] | None = None) -> None:
     """Fit, print the coefficients beside the closed form, save the picture."""
-    args = options(__doc__, steps=4000, argv=argv, device=True)
+    args = options(__doc__, steps=4000, argv=argv, device=True, compile=True)
     tg.set_default_device(args.device)
-    report(args, "07_sin_module", sin_data(), *fit(args.steps, args.seed))
+    report(args, "07_sin_module", sin_data(), *fit(args.steps, args.seed, args.compile))
 
 
 if __name__ == "__main__":

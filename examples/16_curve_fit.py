@@ -18,7 +18,7 @@ Sources: Vahid Kazemi, "Effective PyTorch" (on GitHub), has the same curve witho
 Jimmy Ba, "Adam: a method for stochastic optimization", 2015.
 """
 
-from _common import options, progress, report
+from _common import Faster, options, progress, report
 
 import tinygrad_edu as tg
 
@@ -38,27 +38,29 @@ def batch():
     return x, y
 
 
-def fit(steps: int, seed: int) -> tuple[list[float], list[float]]:
+def fit(steps: int, seed: int, compile: bool = False) -> tuple[list[float], list[float]]:
     """The coefficients of 1, x, x² after `steps` updates, and the loss before each update."""
     tg.manual_seed(seed)
     w = tg.randn(3, 1, requires_grad=True)
     optimizer = tg.optim.Adam([w], 0.1)
-    losses = []
-    for _ in progress(steps):
-        x, y = batch()
+
+    def step(x, y):
         loss = tg.nn.functional.mse_loss(model(x, w), y)
-        losses.append(loss.item())
         optimizer.zero_grad()
         loss.backward()
         optimizer.step()
+        return loss
+
+    step = Faster(step, tg.compile) if compile else step
+    losses = [step(*batch()).item() for _ in progress(steps)]
     return w.squeeze(1).flip(0).tolist(), losses
 
 
 def main(argv: list[str] | None = None) -> None:
     """Fit, print the coefficients beside the true ones, save the picture."""
-    args = options(__doc__, steps=4000, argv=argv, device=True)
+    args = options(__doc__, steps=4000, argv=argv, device=True, compile=True)
     tg.set_default_device(args.device)
-    coefficients, losses = fit(args.steps, args.seed)
+    coefficients, losses = fit(args.steps, args.seed, args.compile)
     shown = tuple(array.cpu().numpy() for array in batch())
     report(args, "16_curve_fit", shown, coefficients, losses, expected=TRUE, heading="true")
 

@@ -20,7 +20,7 @@ extraction for breast tumor diagnosis", 1993.
 """
 
 import numpy as np
-from _common import canvas, draw_losses, options, progress, save
+from _common import Faster, canvas, draw_losses, options, progress, save
 from sklearn import linear_model
 from sklearn.datasets import load_breast_cancer
 from sklearn.model_selection import train_test_split
@@ -49,21 +49,25 @@ def split(seed: int) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
     return x_train, x_test, y_train.astype("float32"), y_test.astype("float32")
 
 
-def fit(x: np.ndarray, y: np.ndarray, steps: int, seed: int) -> tuple[tg.nn.Module, list[float]]:
+def fit(
+    x: np.ndarray, y: np.ndarray, steps: int, seed: int, compile: bool = False
+) -> tuple[tg.nn.Module, list[float]]:
     """A model trained on rows x (n, 30) with labels y (n,), and the loss before each update."""
     tg.manual_seed(seed)
     inputs, targets = tg.tensor(x), tg.tensor(y.reshape(-1, 1))
     model = LogisticRegression(x.shape[1])
     loss_function = tg.nn.BCELoss()
     optimizer = tg.optim.SGD(model.parameters(), lr=0.01)
-    losses = []
-    for _ in progress(steps):
+
+    def step(inputs, targets):
         loss = loss_function(model(inputs), targets)
-        losses.append(loss.item())
         optimizer.zero_grad()
         loss.backward()
         optimizer.step()
-    return model, losses
+        return loss
+
+    step = Faster(step, tg.compile) if compile else step
+    return model, [step(inputs, targets).item() for _ in progress(steps)]
 
 
 def predict(model: tg.nn.Module, x: np.ndarray) -> np.ndarray:
@@ -82,10 +86,10 @@ def accuracy(model: tg.nn.Module, x: np.ndarray, y: np.ndarray) -> float:
 
 def main(argv: list[str] | None = None) -> None:
     """Fit, print the accuracy beside scikit-learn's, save the picture."""
-    args = options(__doc__, steps=3000, argv=argv, device=True)
+    args = options(__doc__, steps=3000, argv=argv, device=True, compile=True)
     tg.set_default_device(args.device)
     x_train, x_test, y_train, y_test = split(args.seed)
-    model, losses = fit(x_train, y_train, args.steps, args.seed)
+    model, losses = fit(x_train, y_train, args.steps, args.seed, args.compile)
     reference = linear_model.LogisticRegression(max_iter=1000).fit(x_train, y_train)
 
     print(f"17_breast_cancer: {len(losses)} steps, loss {losses[0]:.6g} -> {losses[-1]:.6g}")

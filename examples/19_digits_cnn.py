@@ -17,7 +17,7 @@ Alpaydin and Kaynak, "Optical recognition of handwritten digits", 1998.
 """
 
 import numpy as np
-from _common import canvas, draw_losses, options, progress, save
+from _common import Faster, canvas, draw_losses, options, progress, save
 from sklearn.datasets import load_digits
 from sklearn.linear_model import LogisticRegression
 from sklearn.model_selection import train_test_split
@@ -59,20 +59,27 @@ def batches(loader, steps: int):
                 return
 
 
-def fit(x: np.ndarray, y: np.ndarray, steps: int, seed: int, device: str = "cpu") -> tuple[tg.nn.Module, list[float]]:
+def fit(
+    x: np.ndarray, y: np.ndarray, steps: int, seed: int, device: str = "cpu", compile: bool = False
+) -> tuple[tg.nn.Module, list[float]]:
     """A network trained on images x (n, 1, 8, 8) with classes y (n,), and the loss of each batch before its update."""
     tg.manual_seed(seed)
     dataset = tg.utils.data.TensorDataset(tg.from_numpy(x), tg.from_numpy(y))
     loader = tg.utils.data.DataLoader(dataset, batch_size=64, shuffle=True, drop_last=True)
     model = DigitNetwork().to(device)
     optimizer = tg.optim.Adam(model.parameters(), lr=2e-3)
-    losses = []
-    for _, (images, classes) in zip(progress(steps), batches(loader, steps), strict=True):
-        loss = tg.nn.functional.cross_entropy(model(images.to(device)), classes.to(device))
-        losses.append(loss.item())
+
+    def step(images, classes):
+        loss = tg.nn.functional.cross_entropy(model(images), classes)
         optimizer.zero_grad()
         loss.backward()
         optimizer.step()
+        return loss
+
+    step = Faster(step, tg.compile) if compile else step
+    losses = []
+    for _, (images, classes) in zip(progress(steps), batches(loader, steps), strict=True):
+        losses.append(step(images.to(device), classes.to(device)).item())
     return model, losses
 
 
@@ -85,9 +92,9 @@ def predict(model: tg.nn.Module, x: np.ndarray) -> np.ndarray:
 
 def main(argv: list[str] | None = None) -> None:
     """Fit, print the accuracy beside that of a straight line, save some of the test images."""
-    args = options(__doc__, steps=800, argv=argv, device=True)
+    args = options(__doc__, steps=800, argv=argv, device=True, compile=True)
     x_train, x_test, y_train, y_test = split()
-    model, losses = fit(x_train, y_train, args.steps, args.seed, args.device)
+    model, losses = fit(x_train, y_train, args.steps, args.seed, args.device, args.compile)
     predicted = predict(model, x_test)
     line = LogisticRegression(max_iter=5000).fit(x_train.reshape(len(x_train), -1), y_train)
 

@@ -22,7 +22,7 @@ multitask learners" (GPT-2), 2019, for the blocks; Andrej Karpathy's nanoGPT, fo
 import re
 from pathlib import Path
 
-from _common import canvas, draw_losses, options, progress, save
+from _common import Faster, canvas, draw_losses, options, progress, save
 
 import tinygrad_edu as tg
 
@@ -105,20 +105,23 @@ def batch(data: tg.Tensor) -> tuple[tg.Tensor, tg.Tensor]:
     return x, y
 
 
-def fit(data: tg.Tensor, characters: int, steps: int, seed: int) -> tuple[tg.nn.Module, list[float]]:
+def fit(
+    data: tg.Tensor, characters: int, steps: int, seed: int, compile: bool = False
+) -> tuple[tg.nn.Module, list[float]]:
     """A model trained on data (n,), and the loss of each batch before its update."""
     tg.manual_seed(seed)
     model = GPT(characters)
     optimizer = tg.optim.AdamW(model.parameters(), lr=1e-3)
-    losses = []
-    for _ in progress(steps):
-        x, y = batch(data)
+
+    def step(x, y):
         loss = tg.nn.functional.cross_entropy(model(x).flatten(0, 1), y.flatten())
-        losses.append(loss.item())
         optimizer.zero_grad()
         loss.backward()
         optimizer.step()
-    return model, losses
+        return loss
+
+    step = Faster(step, tg.compile) if compile else step
+    return model, [step(*batch(data)).item() for _ in progress(steps)]
 
 
 def write(model: tg.nn.Module, start: list[int], length: int) -> list[int]:
@@ -134,10 +137,10 @@ def write(model: tg.nn.Module, start: list[int], length: int) -> list[int]:
 
 def main(argv: list[str] | None = None) -> None:
     """Train, print three samples, save the losses."""
-    args = options(__doc__, steps=2000, argv=argv, device=True)
+    args = options(__doc__, steps=2000, argv=argv, device=True, compile=True)
     tg.set_default_device(args.device)
     alphabet, data = encoded(prose())
-    model, losses = fit(data, len(alphabet), args.steps, args.seed)
+    model, losses = fit(data, len(alphabet), args.steps, args.seed, args.compile)
     print(f"20_small_gpt: {len(losses)} steps, loss {losses[0]:.6g} -> {losses[-1]:.6g}")
     print(
         f"the text has {len(data)} characters, {len(alphabet)} different ones; all alike would be log {len(alphabet)}"

@@ -16,7 +16,7 @@ import pytest
 
 import tinygrad_edu as tg
 from tinygrad_edu import nn
-from tinygrad_edu.compiler import LIMIT
+from tinygrad_edu.compiler.functions import LIMIT
 
 F64 = tg.float64
 

@@ -49,6 +49,9 @@ class Backend(Protocol):
     def columns(self, formula: Formula, signature: Signature, big: bool, op: str = "sum") -> Callable:
         """Reduction over an axis before the last: (result, height, width, divisor, *inputs)."""
 
+    def sums(self, formula: Formula, signature: Signature, count: int, big: bool) -> Callable:
+        """Several sums over rows at once: (*sums, *stores, width, *divisors, *inputs). See codegen_sums.py."""
+
     # The kernels written by hand take buffers and sizes; each is described in cpu/matmul.py or cpu/rows.py.
     matmul_kernel: Callable[..., tuple[Callable[..., None], Any]]
     batched_matmul: Callable[..., None]

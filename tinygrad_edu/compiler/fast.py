@@ -59,7 +59,8 @@ def print_fast(session: Session, given: list[Tensor]) -> tuple[str, dict[str, An
         found = f"{name('cell', where)}.cell_contents" if key is None else f"{name('names', where)}.get({key!r})"
         holds.append(f"{found} is {name('t', tensor)}")
     fresh = [f"r{k}" for k in range(len(session.forward.fresh))]
-    lines = [f"    {r} = {name('new', make)}()" for r, make in zip(fresh, session.forward.fresh, strict=True)]
+    lines = [f"    {name('leaf', leaf)}.grad = None" for leaf in session.dropped]
+    lines += [f"    {r} = {name('new', make)}()" for r, make in zip(fresh, session.forward.fresh, strict=True)]
     lines += [
         "    with lock:",
         "        held = get_ident() == shield.main",

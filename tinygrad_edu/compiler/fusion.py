@@ -148,21 +148,18 @@ class Order:
         return found
 
 
-def fuse(program: Program, folds_many: bool = True) -> None:
-    """Put the steps in an order, and join loops as long as it pays.
-
-    `folds_many`: can a kernel have several sums, and store results beside them?
-    """
+def fuse(program: Program) -> None:
+    """Put the steps in an order, and join loops as long as it pays."""
     order = Order(program)
     if order.late_questions():
         raise RuntimeError(
             "compile: an index is checked after a parameter was updated: a step that fails there would be half done. "
             "Compile one update at a time"
         )
-    join_loops(program, order, folds_many)
+    join_loops(program, order)
 
 
-def join_loops(program: Program, order: Order, folds_many: bool) -> None:
+def join_loops(program: Program, order: Order) -> None:
     """Join each loop with those before it, the nearest first."""
     position: dict[Step, int] = {step: k for k, step in enumerate(program.steps)}
     loops: list[Loop] = []
@@ -175,7 +172,7 @@ def join_loops(program: Program, order: Order, folds_many: bool) -> None:
             for partner in reversed(loops[-REACH:]):
                 if not fits(partner, current) or order.apart(partner, current):
                     continue
-                both = joined(program, partner, current, wanted, order, folds_many)
+                both = joined(program, partner, current, wanted, order)
                 if both is None:
                     continue
                 position[both] = position[current]
@@ -199,9 +196,7 @@ def fits(first: Loop, second: Loop) -> bool:
     return True
 
 
-def joined(
-    program: Program, first: Loop, second: Loop, wanted: set[Value], order: Order, folds_many: bool
-) -> Loop | None:
+def joined(program: Program, first: Loop, second: Loop, wanted: set[Value], order: Order) -> Loop | None:
     """One loop for both, or None where it cannot be or does not pay. `second` may read what `first` makes."""
     shape = common_shape(first, second)
     if shape is None:
@@ -225,7 +220,7 @@ def joined(
     operands = {**one, **{name: a for name, a in two.items() if name not in given}}
     keep = [v in wanted or needed_elsewhere(v, second, order) for v in first.made]
     stored = [(v, e) for v, e, k in zip(first.made, first.outputs, keep, strict=True) if k]
-    both = assembled(first, second, shape, operands, stored, outputs, folds_many)
+    both = assembled(first, second, shape, operands, stored, outputs)
     if both is None or not worth(first, second, both, bool(given)):
         return None
     for v in both.made:
@@ -239,8 +234,7 @@ def needed_elsewhere(v: Value, consumer: Step, order: Order) -> bool:
 
 def assembled(
     first: Loop, second: Loop, shape: Shape, operands: dict[str, Any], stored: list, outputs: list[Expr],
-    folds_many: bool,
-) -> Loop | None:  # fmt: skip
+    ) -> Loop | None:  # fmt: skip
     """The joined loop: sums first, then what is stored; None where no kernel of this form can be printed."""
     folds = [step for step in (first, second) if isinstance(step, Fold)]
     rest = list(zip(second.made, outputs, strict=True))
@@ -262,7 +256,7 @@ def assembled(
                     plain.append((v, e))
         if not sums:
             return None
-        if (plain or len(sums) > 1) and (not folds_many or folds[0].columns or folds[0].op != "sum"):
+        if (plain or len(sums) > 1) and (folds[0].columns or folds[0].op != "sum"):
             return None
         if plain and any(v.memory is not None for v, _ in plain):
             return None

@@ -28,4 +28,6 @@ class CompiledModule(Module):
         try:
             return super().__getattr__(name)
         except AttributeError:
+            if "_modules" not in self.__dict__:  # a copy that is not filled yet
+                raise
             return getattr(self._modules["_orig_mod"], name)

@@ -75,8 +75,7 @@ def optimize(program: Program) -> None:
     share_steps(program)
     spread_constants(program)
     drop_dead(program)
-    on_cpu = all(v.kind.device.type == "cpu" for step in program.steps for v in step.made)
-    fuse(program, folds_many=on_cpu)
+    fuse(program)
     recompute(program)
     drop_dead(program)
 
@@ -189,6 +188,7 @@ class Session:
         recorder = self.recorder
         self.new_gradients: list[tuple[Any, Any]] = []  # (leaf or number of an argument, layout, a tensor or None)
         self.guards: list[tuple[Leaf, bool]] = []
+        self.dropped: list[Leaf] = []  # whose old gradient the function drops before it makes a new one
         for leaf, k in self.inner.items():
             if leaf.grad is not None:
                 if given[k].node is None or not given[k].node.leaf:
@@ -203,6 +203,8 @@ class Session:
             self.new_gradients.append((leaf, self.leaves_with(g) if symbolic else g))
             if leaf not in recorder.cleared:
                 self.guards.append((leaf, before is None))
+            elif symbolic:
+                self.dropped.append(leaf)
         g = None
         self.escaped: list[tuple[Any, Layout]] = []
         self.counted: list[Any] = []
@@ -295,6 +297,8 @@ class Session:
             arguments = self.arguments(given)
             if arguments is None:
                 raise Refused
+            for leaf in self.dropped:
+                leaf.grad = None  # as the function does first of all: its memory may be used again
             fresh = [make() for make in self.forward.fresh]
             held = shield.begin()
             try:

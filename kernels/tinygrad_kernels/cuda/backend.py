@@ -14,7 +14,7 @@ from .norm import layer_norm, layer_norm_backward
 from .pooling import average_pool, average_pool_backward, max_pool, max_pool_backward
 from .random import Generator
 from .recurrent import recurrent, recurrent_backward
-from .reduction import columns, rows
+from .reduction import columns, rows, sums
 from .rows import (
     cross_entropy,
     cross_entropy_backward,
@@ -43,6 +43,6 @@ __all__ = [
     "add_at", "coordinates", "count_true", "find_overwritten", "find_true", "fold_index", "gather_places", "paste",
     "put", "reduce_at", "take", "triangle",
     "first_of_rows", "mark_runs", "median_rows", "runs", "search_rows", "smallest_and_largest", "sort_rows",
-    "Buffer", "PARALLEL_FROM", "address", "allocator", "batched_matmul", "columns", "fill", "flat", "from_numpy",
+    "Buffer", "PARALLEL_FROM", "address", "allocator", "batched_matmul", "columns", "sums", "fill", "flat", "from_numpy",
     "Generator", "maker", "matmul_kernel", "rows", "strided", "to_numpy",
 ]  # fmt: skip

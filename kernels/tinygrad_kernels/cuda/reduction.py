@@ -17,10 +17,11 @@ import numpy as np
 
 from ..cache import load_source
 from ..codegen import Signature
-from ..expr import Formula
+from ..expr import Formula, inputs_of
 from . import memory
 from .codegen_reduction import print_columns, print_rows
 from .device import cuda
+from .elementwise import flat
 from .jit import THREADS, WARP, WARPS, blocks_for, kernel
 from .monoids import divisor_type, meetings, monoid
 
@@ -90,6 +91,46 @@ def rows(formula: Formula, signature: Signature, big: bool, op: str = "sum") -> 
             endings(op, dtype, name)[0](n, THREADS, result, firsts, seconds, n, pieces, divisor)
 
     return run
+
+
+def sums(formula: Formula, signature: Signature, count: int, big: bool) -> Callable[..., None]:
+    """The kernels (*sums, *stores, width, *divisors, *inputs): the first `count` formulas summed over the last axis.
+
+    A kernel for each sum, and one for what is stored: a GPU has no lack of threads, and registers are dear.
+    """
+    alone = [rows(only(formula, k, k + 1), narrowed(formula, k, k + 1, signature), big) for k in range(count)]
+    last = len(formula.outputs)
+    stored = flat(only(formula, count, last), narrowed(formula, count, last, signature), big) if last > count else None
+    places = [places_of(formula, k, k + 1) for k in range(count)]
+    others = places_of(formula, count, last)
+
+    def run(*arguments: Any) -> None:
+        totals, stores, width = arguments[:count], arguments[count:last], arguments[last]
+        divisors, inputs = arguments[last + 1 : last + 1 + count], arguments[last + 1 + count :]
+        for kernel, total, divisor, used in zip(alone, totals, divisors, places, strict=True):
+            kernel(total, width, divisor, *[inputs[k] for k in used])
+        if stored is not None:
+            stored(*stores, *[inputs[k] for k in others])
+
+    return run
+
+
+def places_of(formula: Formula, start: int, stop: int) -> list[int]:
+    """Which inputs these outputs depend on."""
+    used = inputs_of(formula.outputs[start:stop])
+    return [k for k, name in enumerate(formula.inputs) if name in used]
+
+
+def only(formula: Formula, start: int, stop: int) -> Formula:
+    """Some of the outputs, over the inputs that they depend on."""
+    inputs = tuple(formula.inputs[k] for k in places_of(formula, start, stop))
+    return Formula(f"{formula.name}_{start}", inputs, formula.outputs[start:stop])
+
+
+def narrowed(formula: Formula, start: int, stop: int, signature: Signature) -> Signature:
+    """The signature for these inputs."""
+    used = places_of(formula, start, stop)
+    return Signature([signature.dtypes[k] for k in used], [signature.access[k] for k in used], signature.compute)
 
 
 def columns(formula: Formula, signature: Signature, big: bool, op: str = "sum") -> Callable[..., None]:
