@@ -49,9 +49,7 @@ def split(seed: int) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
     return x_train, x_test, y_train.astype("float32"), y_test.astype("float32")
 
 
-def fit(
-    x: np.ndarray, y: np.ndarray, steps: int, seed: int, compile: bool = False
-) -> tuple[tg.nn.Module, list[float]]:
+def fit(x: np.ndarray, y: np.ndarray, steps: int, seed: int, compile: bool = False) -> tuple[tg.nn.Module, list[float]]:
     """A model trained on rows x (n, 30) with labels y (n,), and the loss before each update."""
     tg.manual_seed(seed)
     inputs, targets = tg.tensor(x), tg.tensor(y.reshape(-1, 1))

@@ -20,8 +20,9 @@ rectifiers", 2015.
 import math
 import random
 
-from _common import canvas, draw_losses, options, save
+from _common import Faster, canvas, draw_losses, options, save
 
+import tinygrad_edu
 from tinygrad_edu import Value
 
 BATCH = 20
@@ -63,16 +64,21 @@ def score(layers: list[Layer], point: tuple[float, float]) -> Value:
     return signal[0]
 
 
-def fit(points, labels, steps: int, seed: int) -> tuple[list[Layer], list[float]]:
+def fit(points, labels, steps: int, seed: int, compile: bool = False) -> tuple[list[Layer], list[float]]:
     """The trained layers, and the loss of each step's points before its update."""
     rng = random.Random(seed)
     layers = network([2, 16, 16, 1], seed)
     parameters = [p for layer in layers for weights, bias in layer for p in (*weights, bias)]
+
+    def loss_of(points, labels):
+        hinges = [(1 - y * score(layers, point)).relu() for point, y in zip(points, labels, strict=True)]
+        return sum(hinges, Value(0.0)) / len(hinges) + 1e-4 * sum((p * p for p in parameters), Value(0.0))
+
+    loss_of = Faster(loss_of, tinygrad_edu.compile) if compile else loss_of
     losses = []
     for step in range(steps):
         batch = rng.sample(range(len(points)), BATCH)
-        hinges = [(1 - labels[k] * score(layers, points[k])).relu() for k in batch]
-        loss = sum(hinges, Value(0.0)) / len(hinges) + 1e-4 * sum((p * p for p in parameters), Value(0.0))
+        loss = loss_of([points[k] for k in batch], [float(labels[k]) for k in batch])
         losses.append(loss.data)
 
         loss.backward()
@@ -103,9 +109,9 @@ def draw_boundary(figure, axes, layers: list[Layer], points, labels) -> None:
 
 def main(argv: list[str] | None = None) -> None:
     """Fit 100 points, print the accuracy, save the decision boundary."""
-    args = options(__doc__, steps=100, argv=argv)
+    args = options(__doc__, steps=100, argv=argv, compile=True)
     points, labels = moons(100, args.seed)
-    layers, losses = fit(points, labels, args.steps, args.seed)
+    layers, losses = fit(points, labels, args.steps, args.seed, args.compile)
     print(f"18_moons_value: {len(losses)} steps, loss {losses[0]:.6g} -> {losses[-1]:.6g}")
     print(f"accuracy {accuracy(layers, points, labels):.2f}")
     if args.no_plot:

@@ -54,7 +54,7 @@ class Faster:
         if len(self.begun) == 2 * self.CALLS + 2:
             turns = np.diff(self.begun) * 1e6
             before, after = median(turns[: self.CALLS]), median(turns[self.CALLS + 1 :])  # between them it is compiled
-            tqdm.write(f"compiled: {before:.0f} µs a step, then {after:.0f} µs: {before / after:.1f} times as fast")
+            tqdm.write(f"compiled: {before:,.0f} µs a step, then {after:,.0f} µs: {before / after:.1f} times as fast")
         return (self.step if len(self.begun) <= self.CALLS else self.compiled)(*tensors)
 
 

@@ -104,6 +104,22 @@ def test_the_same_seed_gives_the_same_bits():
     assert not np.array_equal(first.coefficients, other.coefficients)
 
 
+def test_compiled_it_is_the_same_descent_and_says_what_it_gains(capsys):
+    assert demo.main(["--epochs", "12", "--compile", "--no-plot"]) == 1
+    out = capsys.readouterr().out
+    assert len(re.findall(r"^compiled: .* µs an epoch, then \d+ µs: \d+\.\d times as fast", out, re.MULTILINE)) == 3
+    for problem in (demo.sine(), demo.line(0), demo.tumours()):
+        fit, eager = (demo.train(problem, 12, 0, "cpu", compiled=compiled) for compiled in (True, False))
+        assert (fit.compiled_at, eager.compiled_at) == (6, None)
+        np.testing.assert_allclose(fit.losses, eager.losses, rtol=1e-5)
+        np.testing.assert_allclose(fit.coefficients, eager.coefficients, rtol=1e-4, atol=1e-6)
+
+
+def test_compiled_it_recovers_all_coefficients(capsys):
+    assert demo.main(["--compile", "--no-plot"]) == 0
+    assert "recovered: all 10 coefficients" in capsys.readouterr().out
+
+
 @pytest.mark.parametrize("epochs", ["0", "-3", "many"])
 def test_a_number_of_epochs_that_is_no_count_is_refused(epochs, capsys):
     with pytest.raises(SystemExit) as stop:

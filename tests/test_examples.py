@@ -123,6 +123,33 @@ def test_no_plot_needs_no_matplotlib_and_writes_nothing(name, example, monkeypat
     assert list(tmp_path.iterdir()) == []
 
 
+@pytest.mark.parametrize("name", ["06_sin_optim", "07_sin_module", "16_curve_fit", "17_breast_cancer"])
+def test_compiled_it_prints_the_same_and_what_it_gains(name, script):
+    eager, (gain, compiled) = (
+        script(name, "--steps", "40", "--no-plot"),
+        script(name, "--steps", "40", "--no-plot", "--compile").split("\n", 1),
+    )
+    assert re.fullmatch(r"compiled: [\d,]+ µs a step, then [\d,]+ µs: \d+\.\d times as fast", gain)
+    assert NUMBER.sub("#", compiled).split() == NUMBER.sub("#", eager).split()
+    ours, theirs = ([float(number) for number in NUMBER.findall(text)] for text in (compiled, eager))
+    np.testing.assert_allclose(ours, theirs, rtol=1e-4, atol=2e-5)
+
+
+def test_the_moons_are_the_same_to_the_last_bit_when_compiled(example, capsys):
+    moons = example("18_moons_value")
+    points, labels = moons.moons(20, seed=0)
+    (_, eager), (_, compiled) = (moons.fit(points, labels, 25, seed=0, compile=compile) for compile in (False, True))
+    assert compiled == eager
+    assert "times as fast" in capsys.readouterr().out
+
+
+def test_every_example_with_a_step_to_compile_takes_the_option():
+    sources = {name: (EXAMPLES / f"{name}.py").read_text(encoding="utf-8") for name in NAMES}
+    takes = [name for name, text in sources.items() if "compile=True" in text]
+    assert takes == [name for name, text in sources.items() if "Faster(" in text]
+    assert len(takes) == 7
+
+
 NUMBER = re.compile(r"-?\d+(?:\.\d+)?(?:e[-+]?\d+)?")
 
 

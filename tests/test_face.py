@@ -85,7 +85,7 @@ def test_every_room_is_a_module_and_an_attribute():
 
 OUTSIDE = [
     (lambda: tg.sparse_coo_tensor, "sparse"), (lambda: tg.complex, "complex"), (lambda: tg.fft, "numpy.fft"),
-    (lambda: tg.compile, "compil"), (lambda: tg.jit, "compil"), (lambda: tg.amp, "float32"),
+    (lambda: tg.export, "compil"), (lambda: tg.jit, "compil"), (lambda: tg.amp, "float32"),
     (lambda: tg.distributed, "processes"), (lambda: tg.nn.Conv3d, "two-dimensional"), (lambda: tg.lgamma, "scipy"),
     (lambda: tg.nn.functional.conv3d, "two-dimensional"), (lambda: tg.nn.DataParallel, "processes"),
     (lambda: tg.ones(2).to_sparse, "sparse"), (lambda: tg.ones(2).names, "dimensions"), (lambda: tg.vmap, "functional"),

@@ -29,6 +29,10 @@ def _rows(each, everything, x, y):
     backend.rows(PRODUCT, FLAT, True)(everything, N, 1.0, x, y)
 
 
+def _sums(total, stored, x, y):
+    backend.sums(BOTH, FLAT, 1, True)(total, stored, N, 1.0, x, y)
+
+
 def _strided(out, x, y):
     backend.strided(PRODUCT, STRIDED, 2, True)((COLS, ROWS), out, (0, ROWS, 1), x, (0, 1, COLS), y, (0, 1, COLS))
 
@@ -116,6 +120,7 @@ PARALLEL = {
     "flat": (lambda a, b, x, y: backend.flat(BOTH, FLAT, True)(a, b, x, y), [("f", N), ("f", N)]),
     "strided": (_strided, [("f", N)]),
     "rows": (_rows, [("f", ROWS), ("f", 1)]),
+    "sums": (_sums, [("f", 1), ("f", N)]),
     "columns": (lambda out, x, y: backend.columns(PRODUCT, FLAT, True)(out, ROWS, COLS, 1.0, x, y), [("f", COLS)]),
     "matmul_kernel": (_matmul, [("f", 301 * 203)]),
     "batched_matmul": (_batched, [("f", 3 * 150 * 103)]),

@@ -21,6 +21,9 @@ so within a condition number of 1,400 every direction shrinks by 0.949 an epoch,
 400 (for the logistic loss, whose Hessian is not constant: once it is near the optimum). Scaling the
 features keeps the problems inside: u = x/π in [-1, 1] for the cubic, standardised measurements.
 
+With --compile the first epochs run as they are, the others with the same step compiled (chapter 14): the descent is
+the same, and so one run shows how much faster it is.
+
 Sources: Boris Polyak, "Some methods of speeding up the convergence of iteration methods", 1964; Peter
 McCullagh and John Nelder, "Generalized Linear Models", 1989 (Newton's method for logistic regression); the
 data: Street, Wolberg and Mangasarian, "Nuclear feature extraction for breast tumor diagnosis", 1993.
@@ -35,6 +38,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
+from statistics import median
 from typing import Any
 
 import numpy as np
@@ -43,6 +47,7 @@ import tinygrad_edu as tg
 
 EPOCHS = 400
 MOMENTUM = 0.9
+EAGER = 50  # epochs before the step is compiled, or half of them if there are fewer than twice as many
 # A coefficient is recovered if |found - expected| ≤ RELATIVE·|expected| + ABSOLUTE. Rounding decides how
 # tight this can be: a float32 gradient is good to about 1e-7, and the flattest direction (λ = 0.0014)
 # magnifies that to 1e-4 at worst. ABSOLUTE is for the coefficients of 1 and x² in the cubic, which are 0 by
@@ -73,13 +78,25 @@ class Problem:
 
 @dataclass
 class Fit:
-    """What training gave: coefficients (k + 1,), predictions (n,), the loss of each epoch, seconds."""
+    """What training gave: coefficients (k + 1,), predictions (n,), the loss of each epoch, seconds.
+
+    `turns` are the seconds of each epoch; those from `compiled_at` on ran compiled, the first of them compiled it.
+    """
 
     problem: Problem
     coefficients: np.ndarray
     predictions: np.ndarray
     losses: list[float] = field(repr=False)
     seconds: float
+    turns: list[float] = field(repr=False, default_factory=list)
+    compiled_at: int | None = None
+
+    @property
+    def speed(self) -> tuple[float, float, float]:
+        """Microseconds of an epoch before and after compiling, and the seconds of the one that compiled."""
+        at = self.compiled_at
+        assert at is not None
+        return median(self.turns[:at]) * 1e6, median(self.turns[at + 1 :]) * 1e6, self.turns[at]
 
     @property
     def missed(self) -> np.ndarray:
@@ -170,7 +187,7 @@ def newton(features: np.ndarray, targets: np.ndarray) -> np.ndarray:
     raise ArithmeticError("Newton's method did not converge: are the classes separable?")
 
 
-def train(problem: Problem, epochs: int, seed: int, device: str) -> Fit:
+def train(problem: Problem, epochs: int, seed: int, device: str, compiled: bool = False) -> Fit:
     """Train the layer on all rows for `epochs` updates. The expected coefficients play no part in it."""
     tg.manual_seed(seed)
     layer = tg.nn.Linear(problem.features.shape[1], 1)
@@ -181,21 +198,28 @@ def train(problem: Problem, epochs: int, seed: int, device: str) -> Fit:
     features = tg.tensor(problem.features.astype(np.float32), device=device)
     targets = tg.tensor(problem.targets.astype(np.float32)[:, None], device=device)
 
+    def step(features: Any, targets: Any) -> Any:
+        loss = loss_function(model(features), targets)
+        optimizer.zero_grad()
+        loss.backward()
+        optimizer.step()
+        return loss
+
+    compiled_at = min(EAGER, epochs // 2) if compiled else None
     losses: list[float] = []
-    start = time.perf_counter()
+    times = [time.perf_counter()]
     with progress(problem.title, epochs) as bar:
-        for _ in bar:
-            loss = loss_function(model(features), targets)
-            optimizer.zero_grad()
-            loss.backward()
-            optimizer.step()
-            losses.append(loss.item())
-    seconds = time.perf_counter() - start
+        for epoch in bar:
+            if epoch == compiled_at:
+                step = tg.compile(step)
+            losses.append(step(features, targets).item())
+            times.append(time.perf_counter())
 
     weights = np.concatenate([array_of(layer.bias), array_of(layer.weight)])
     with tg.no_grad():
         predictions = array_of(model(features))
-    return Fit(problem, weights * problem.units, predictions, losses, seconds)
+    turns = np.diff(times).tolist()
+    return Fit(problem, weights * problem.units, predictions, losses, times[-1] - times[0], turns, compiled_at)
 
 
 def array_of(tensor: Any) -> np.ndarray:
@@ -229,6 +253,18 @@ def table(fits: Sequence[Fit]) -> str:
             row = f"{title:<26}{name:<18}{round(found, 5) + 0.0:>11.5f}{round(expected, 5) + 0.0:>11.5f}"
             lines.append(row + f"{error:>10.1e}{tail}" + ("  missed" if missed else ""))
             title = tail = ""
+    return "\n".join(lines)
+
+
+def gains(fits: Sequence[Fit]) -> str:
+    """What compiling the step has gained, a line for each problem."""
+    lines = []
+    for fit in fits:
+        before, after, first = fit.speed
+        lines.append(
+            f"compiled: {fit.problem.title:<26}{before:>7.0f} µs an epoch, then {after:.0f} µs: "
+            f"{before / after:.1f} times as fast ({first:.2f} s to compile)"
+        )
     return "\n".join(lines)
 
 
@@ -269,6 +305,7 @@ def options(argv: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument(
         "--epochs", type=positive, default=EPOCHS, help="updates for each problem (default: %(default)s)"
     )
+    parser.add_argument("--compile", action="store_true", help="compile the training step, and say what it gains")
     parser.add_argument("--seed", type=int, default=0, help="seed of initial weights and noise (default: 0)")
     parser.add_argument("--output", type=Path, default=Path("tinygrad_edu_demo.png"), help="the picture's path")
     parser.add_argument("--no-plot", action="store_true", help="save no picture (needs no matplotlib)")
@@ -293,8 +330,10 @@ def main(argv: Sequence[str] | None = None) -> int:
     except ImportError:
         complaints.append(f"logistic regression left out: it needs scikit-learn ({INSTALL})")
 
-    fits = [train(problem, args.epochs, args.seed, args.device) for problem in problems]
+    fits = [train(problem, args.epochs, args.seed, args.device, args.compile) for problem in problems]
     print(table(fits))
+    if args.compile and args.epochs >= 4:
+        print(gains(fits))
     if not args.no_plot:
         try:
             picture(fits, args.output)

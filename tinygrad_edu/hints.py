@@ -29,8 +29,8 @@ fft ifft rfft stft istft *_window | Fourier transforms | compute with numpy.fft 
 *quant* *qint* qscheme q_scale q_zero_point ao fake_* | quantized tensors | compute in float32
 distributed *parallel *DataParallel | several processes | one uses all cores; DataLoader has workers
 SyncBatchNorm multiprocessing rpc futures | several processes or GPUs | one process uses all cores
-compile jit export fx _dynamo _inductor compiler | compiling programs | call the function as it is, kernels are compiled
-package script ScriptModule | compiling programs | call the function as it is, kernels are compiled anyway
+jit export fx _dynamo _inductor compiler | compiling programs in other ways | compile(function)
+package script ScriptModule | compiling programs in other ways | compile(function)
 amp autocast GradScaler is_autocast_* float8* | mixed precision | compute in float32
 onnx hub | exchanging models | save(model.state_dict(), ...) and load, as safetensors
 *3d *3d_ unfold3d | three-dimensional layers | the two-dimensional ones, on reshaped input

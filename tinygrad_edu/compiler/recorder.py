@@ -238,6 +238,16 @@ class Recorder:
         return Answer(step) if name in ANSWERS else None
 
     # What the library tells the recorder.
+    def doubts(self, x: Any) -> bool:
+        """Do these numbers say that something is wrong? Here they do not; each replay asks again."""
+        x = x.contiguous()
+        memory, offset, size = self.locate(x.flat, x.kind)
+        value = self.current(memory)
+        step = Call("look", x.kind.backend.real.to_numpy, (Piece(value, offset, size),), [value], [])
+        step.checks.append(lambda found: bool(found.any()))
+        self.add(step)
+        return False
+
     def update(self, number: int, rule: Any, arrays: list[Any], numbers: int, kind: Kind) -> None:
         """An optimizer's update of one parameter: a loop that changes the first arrays in place."""
         formula, n = rule.formula, arrays[0].size

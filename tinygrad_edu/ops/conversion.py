@@ -16,7 +16,7 @@ import numpy as np
 
 from .. import dtypes
 from ..dtypes import Kind
-from ..graph import share
+from ..graph import mode, share
 from .strides import Size
 from .views import check_format
 
@@ -75,6 +75,11 @@ def only_number(x: Tensor) -> Any:
     if x.numel() != 1:
         raise ValueError("only one element tensors can be converted to Python scalars; reduce it, or use .tolist()")
     return x.item()
+
+
+def says_wrong(x: Tensor) -> bool:
+    """The answer of a check of numbers, one element. While a function is recorded it is no, and each replay asks."""
+    return bool(x.item()) if mode.recorder is None else mode.recorder.doubts(x)
 
 
 class ConversionMethods:

@@ -27,6 +27,7 @@ import numpy as np
 from tinygrad_kernels import calculus
 
 from ..dtypes import BOOL, NUMBERS, bool_, fitting, result_dtype
+from .conversion import says_wrong
 from .elementwise import ElementwiseMethods, binary, described, in_place, number_first, reflected, unary
 from .in_place import apply_in_place
 from .plan import OPERATIONS, apply
@@ -62,7 +63,7 @@ def check_divisor(x: Any, y: Any) -> None:
     """RuntimeError, as PyTorch's, if whole numbers are divided by zero."""
     if not all(isinstance(v, Tensor) or type(v) in NUMBERS for v in (x, y)) or result_dtype((x, y)).is_floating_point:
         return
-    if bool((y == 0).sum().item()) if isinstance(y, Tensor) else y == 0:
+    if says_wrong((y == 0).any()) if isinstance(y, Tensor) else y == 0:
         raise RuntimeError("ZeroDivisionError")
 
 

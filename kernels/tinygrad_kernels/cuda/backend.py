@@ -43,6 +43,6 @@ __all__ = [
     "add_at", "coordinates", "count_true", "find_overwritten", "find_true", "fold_index", "gather_places", "paste",
     "put", "reduce_at", "take", "triangle",
     "first_of_rows", "mark_runs", "median_rows", "runs", "search_rows", "smallest_and_largest", "sort_rows",
-    "Buffer", "PARALLEL_FROM", "address", "allocator", "batched_matmul", "columns", "sums", "fill", "flat", "from_numpy",
-    "Generator", "maker", "matmul_kernel", "rows", "strided", "to_numpy",
+    "Buffer", "PARALLEL_FROM", "address", "allocator", "batched_matmul", "columns", "fill", "flat", "from_numpy",
+    "Generator", "maker", "matmul_kernel", "rows", "strided", "sums", "to_numpy",
 ]  # fmt: skip

@@ -107,8 +107,8 @@ def sums(formula: Formula, signature: Signature, count: int, big: bool) -> Calla
     def run(*arguments: Any) -> None:
         totals, stores, width = arguments[:count], arguments[count:last], arguments[last]
         divisors, inputs = arguments[last + 1 : last + 1 + count], arguments[last + 1 + count :]
-        for kernel, total, divisor, used in zip(alone, totals, divisors, places, strict=True):
-            kernel(total, width, divisor, *[inputs[k] for k in used])
+        for add_up, total, divisor, used in zip(alone, totals, divisors, places, strict=True):
+            add_up(total, width, divisor, *[inputs[k] for k in used])
         if stored is not None:
             stored(*stores, *[inputs[k] for k in others])
 

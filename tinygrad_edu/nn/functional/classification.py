@@ -21,6 +21,7 @@ Source: C. Szegedy et al., Rethinking the Inception architecture for computer vi
 from __future__ import annotations
 
 from ...dtypes import int64
+from ...ops.conversion import says_wrong
 from ...ops.rows import along_rows, cross_entropy_rows
 from ...tensors import Tensor
 from .losses import check_reduction, check_tensors, legacy_reduction, reduced
@@ -185,5 +186,5 @@ def check_bounds(input: Tensor, target: Tensor, ignore_index: int) -> None:
     """IndexError for a target that is not a class."""
     classes = input.shape[min(1, len(input.shape) - 1)]
     bad = (target != ignore_index) & ((target < 0) | (target >= classes))
-    if target.numel() and bool(bad.any().item()):
+    if target.numel() and says_wrong(bad.any()):
         raise IndexError(f"Target is out of bounds: the classes are 0 to {classes - 1}")

@@ -26,6 +26,7 @@ from tinygrad_kernels.expr import trace
 
 from ...creation import tensor
 from ...hints import not_a_tensor
+from ...ops.conversion import says_wrong
 from ...ops.launch import compute
 from ...ops.plan import OPERATIONS, apply
 from ...tensors import Tensor
@@ -167,7 +168,7 @@ def binary_cross_entropy(
         )
     if target.kind is not input.kind:
         raise RuntimeError(f"Found dtype {target.dtype} but expected {input.dtype}: use target.to(input.dtype)")
-    if compute(OUTSIDE, (input.detach(),), input.kind, input.kind, ()).item():
+    if says_wrong(compute(OUTSIDE, (input.detach(),), input.kind, input.kind, ())):
         raise RuntimeError("all elements of input should be between 0 and 1; apply sigmoid first")
     loss = apply(OPERATIONS["binarycrossentropy"], input, target)
     return reduced(loss if weight is None else loss * weight, reduction)
@@ -254,7 +255,7 @@ def gaussian_nll_loss(
     `var` has the shape of `input`, or one axis of it is 1, or the last one is absent. `full` adds log(2π) / 2.
     """
     check_reduction(reduction)
-    negative = bool((var < 0).any().item()) if isinstance(var, Tensor) else var < 0
+    negative = says_wrong((var < 0).any()) if isinstance(var, Tensor) else var < 0
     if negative:
         raise ValueError("var has negative entry/entries")
     if isinstance(var, Tensor) and var.shape != input.shape:

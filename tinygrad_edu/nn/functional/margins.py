@@ -22,6 +22,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from ...dtypes import int64
+from ...ops.conversion import says_wrong
 from ...ops.plan import OPERATIONS, apply
 from ...ops.similarity import pairwise_distance
 from ...tensors import Tensor
@@ -184,5 +185,5 @@ def multilabel_soft_margin_loss(
 
 
 def check_range(target: Tensor, low: int, high: int, text: str) -> None:
-    if target.numel() and bool(((target < low) | (target >= high)).any().item()):
+    if target.numel() and says_wrong(((target < low) | (target >= high)).any()):
         raise RuntimeError(f"{text}: the classes are 0 to {high - 1}")
