@@ -212,8 +212,9 @@ class Side:
 
     def block(self, settings: Settings, collector: bool) -> float:
         """One rested, warmed-up, timed block; seconds per step."""
-        gc.collect()
-        time.sleep(settings.rest)
+        if not settings.quick:
+            gc.collect()
+            time.sleep(settings.rest)
         if not collector:
             gc.disable()
         try:

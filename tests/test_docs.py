@@ -181,7 +181,8 @@ Report = tuple[str, list[tuple[str, str]]]  # what pytest printed, and (test, ou
 
 def run_exercises(*options: str) -> Report:
     """What `pytest docs/exercises` reports."""
-    command = [sys.executable, "-m", "pytest", str(EXERCISES), "-q", "-rA", "-p", "no:cacheprovider", *options]
+    how = ["-q", "-rA", "-n", "0", "-p", "no:cacheprovider", *options]
+    command = [sys.executable, "-m", "pytest", str(EXERCISES), *how]
     done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=300)
     outcomes = re.findall(r"^(PASSED|FAILED|ERROR) \S*?(test_ch\w+\.py::\w+)", done.stdout, re.MULTILINE)
     return done.stdout + done.stderr, [(test, outcome) for outcome, test in outcomes]

@@ -74,6 +74,8 @@ def under_pytorch(monkeypatch, capsys):
         source = path.read_text(encoding="utf-8").replace(LINE_OF_IMPORT, "import torch as tg\n")
         namespace = {"__name__": "ported", "__file__": str(path)}
         exec(compile(source, str(path), "exec"), namespace)
+        if write := namespace.get("write"):  # the GPT's samples: long under PyTorch, and not compared
+            namespace["write"] = lambda model, start, length: write(model, start, 2)
         namespace["main"](list(options))
         return capsys.readouterr().out
 

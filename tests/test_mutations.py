@@ -7,6 +7,10 @@ The idea. Copy the library, make one mistake of the kind that people make, run a
 fail: not by an accident (an import that breaks, a name that is missing) but because an answer is wrong. A mistake
 that survives is a missing test. The same tests pass on a copy without a mistake.
 
+Each run has a process of its own. Most of a start is loading NumPy, Numba, PyTorch and pytest, which are the same for
+all copies: one process, the *fork server*, loads them once and is forked for each run. (A fork takes no threads along:
+the server must not have started any. It loads nothing of the library, so each child loads the copy's.)
+
 Each row is a mistake: the file, the text that is right (it stands there once), the wrong one, and the tests that must
 see the difference. When the library is rewritten and a text is no longer found, find the new place of the same mistake.
 
@@ -16,10 +20,10 @@ Computer 11(4), 1978.
 
 from __future__ import annotations
 
+import gc
+import multiprocessing
 import os
 import re
-import shutil
-import subprocess
 import sys
 from pathlib import Path
 from typing import NamedTuple
@@ -27,7 +31,6 @@ from typing import NamedTuple
 import pytest
 
 TESTS = Path(__file__).parent
-ROOT = TESTS.parent
 
 
 class Mistake(NamedTuple):
@@ -182,38 +185,62 @@ MISTAKES = {
 }
 
 
-def copy_of_the_library(folder: Path) -> Path:
-    """Both packages, in a folder of their own, with their bytecode: Python makes it anew for a file that is changed."""
-    for package in ("tinygrad_edu", "kernels/tinygrad_kernels"):
-        shutil.copytree(ROOT / package, folder / package)
-    return folder
+CAN_FORK = "forkserver" in multiprocessing.get_all_start_methods()
+STARTER = multiprocessing.get_context("forkserver" if CAN_FORK else "spawn")
+STARTER.set_forkserver_preload(  # what is not there is left out
+    """pytest hypothesis mpmath torch scipy.linalg numba numba.np.npyimpl numba.np.linalg numba.cpython.unicode
+    numba.typed.typedobjectutils""".split()
+)
 
 
-def run_tests(library: Path, *tests: str) -> subprocess.CompletedProcess[str]:
+class Run(NamedTuple):
+    """How pytest ended, and what it printed."""
+
+    code: int | None
+    report: str
+
+
+def run_tests(library: Path, *tests: str) -> Run:
     """Run tests of this folder on a copy of the library. (A kernel is found again by its content: a wrong one is never
     taken for the right one.)"""
-    environment = {**os.environ, "PYTHONPATH": f"{library}{os.pathsep}{library / 'kernels'}", "COLUMNS": "300"}
+    process = STARTER.Process(target=run_in_child, args=(library, [str(TESTS / name) for name in tests]))
+    process.start()
+    process.join(300)
+    code = process.exitcode  # None if it is still running
+    process.kill()
+    process.join()
+    return Run(code, (library / "report.txt").read_text(encoding="utf-8"))
+
+
+def run_in_child(library: Path, tests: list[str]) -> None:
+    gc.freeze()  # what the server has loaded is no garbage
+    places = [str(library), str(library / "kernels")]
+    sys.path[:0] = places
+    os.environ |= {"PYTHONPATH": os.pathsep.join(places), "COLUMNS": "300"}
+    os.chdir(library)
+    with open("report.txt", "w", encoding="utf-8") as report:
+        os.dup2(report.fileno(), 1)
+        os.dup2(report.fileno(), 2)
     options = ["-x", "-q", "-rfE", "--tb=no", "-p", "no:cacheprovider", "-o", "addopts="]
-    command = [sys.executable, "-m", "pytest", *options, *(str(TESTS / name) for name in tests)]
-    return subprocess.run(command, cwd=library, env=environment, text=True, capture_output=True, timeout=300)
+    sys.exit(pytest.main([*options, *tests]))
 
 
-def notice(mistake: Mistake, folder: Path) -> None:
+def notice(mistake: Mistake, library: Path) -> None:
     """Plant the mistake in a copy of the library, and see a test fail because an answer is wrong."""
-    file = copy_of_the_library(folder) / mistake.file
+    file = library / mistake.file
     text = file.read_text(encoding="utf-8")
     assert text.count(mistake.right) == 1, f"{mistake.file} has this {text.count(mistake.right)} times: {mistake.right}"
     file.write_text(text.replace(mistake.right, mistake.wrong), encoding="utf-8")
-    done = run_tests(folder, mistake.noticed_by)
-    assert done.returncode == 1, f"not noticed, or nothing ran:\n{done.stdout}{done.stderr}"
-    assert re.search(rf"^FAILED .* - {mistake.seen_as}", done.stdout, re.MULTILINE), done.stdout
+    done = run_tests(library, mistake.noticed_by)
+    assert done.code == 1, f"not noticed, or nothing ran:\n{done.report}"
+    assert re.search(rf"^FAILED .* - {mistake.seen_as}", done.report, re.MULTILINE), done.report
 
 
-def test_the_tests_pass_where_no_mistake_is(tmp_path):
-    done = run_tests(copy_of_the_library(tmp_path), *{row.noticed_by for row in MISTAKES.values()})
-    assert done.returncode == 0 and "skipped" not in done.stdout, done.stdout + done.stderr
+def test_the_tests_pass_where_no_mistake_is(library):
+    done = run_tests(library, *{row.noticed_by for row in MISTAKES.values()})
+    assert done.code == 0 and "skipped" not in done.report, done.report
 
 
 @pytest.mark.parametrize("name", MISTAKES)
-def test_a_mistake_is_noticed(name, tmp_path):
-    notice(MISTAKES[name], tmp_path)
+def test_a_mistake_is_noticed(name, library):
+    notice(MISTAKES[name], library)

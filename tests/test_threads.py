@@ -17,7 +17,8 @@ LAYERS = ["omp", "workqueue", "tbb"]
 
 # A sum in blocks: the blocks depend on the size only, so both kernels give the same bits.
 KERNELS = """
-import os, sys, threading
+import gc, os, sys, threading
+gc.set_threshold(100_000, 10, 10)  # as in conftest.py
 import numba
 import numpy as np
 from numba import prange
