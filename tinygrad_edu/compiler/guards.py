@@ -10,6 +10,17 @@ from typing import Any
 from ..tensors import Tensor
 
 
+def living(*types: type) -> list[Any]:
+    """Every object of these types that is alive, as the garbage collector knows them."""
+    frozen = gc.get_freeze_count()
+    if frozen:  # gc.freeze() hides what there was
+        gc.unfreeze()
+    found = [x for x in gc.get_objects() if issubclass(type(x), types)]
+    if frozen:
+        gc.freeze()
+    return found
+
+
 def tensors_found_by(function: Any) -> list[tuple[Any, str | None, Tensor]]:
     """(cell, None, tensor) and (globals, name, tensor): what a function finds in its closure and among its globals."""
     code = getattr(function, "__code__", None)
@@ -28,6 +39,6 @@ def module_states() -> dict[int, tuple]:
         return {}
     return {
         id(m): (m.training, *map(id, m._parameters.values()), *map(id, m._modules.values()))
-        for m in gc.get_objects()
-        if issubclass(type(m), module.Module) and "_modules" in m.__dict__
+        for m in living(module.Module)
+        if "_modules" in m.__dict__
     }

@@ -17,7 +17,6 @@ backward together, then cutting).
 
 from __future__ import annotations
 
-import gc
 import threading
 import weakref
 from collections.abc import Callable
@@ -33,7 +32,7 @@ from .describe import step_text
 from .emission import Emission
 from .fast import MISS, print_fast
 from .fusion import fuse
-from .guards import module_states, tensors_found_by
+from .guards import living, module_states, tensors_found_by
 from .interrupts import shield
 from .layouts import Layout, buffer_of
 from .memory import root_of
@@ -92,12 +91,10 @@ class Session:
         self.lock = threading.Lock()
         self.recorder = recorder = Recorder()
         self.results: list[Value] = []  # values that leave
-        living = [x for x in gc.get_objects() if issubclass(type(x), Tensor | Leaf)]
-        recorder.entry = {x: x.grad for x in living if isinstance(x, Leaf)}
+        recorder.entry = {leaf: leaf.grad for leaf in living(Leaf)}
         for leaf, g in recorder.entry.items():
             if g is not None and g.flat is not None:
                 recorder.gradients[id(root_of(g.flat)[0])] = leaf
-        del living
         try:
             with recording(recorder):
                 self.record(function, given, flatten)
@@ -213,7 +210,7 @@ class Session:
         changed_roots = {
             key[0] for key, m in recorder.outside.items() if m.value is not None and m.value.step is not None
         }
-        for x in [x for x in gc.get_objects() if issubclass(type(x), Tensor)]:
+        for x in living(Tensor):
             buffer = x.flat if x.flat is not None else x.region[0] if x.region is not None else None
             if isinstance(buffer, Symbol):
                 if buffer.memory.home is None and buffer.memory.value is not None and x.node is None:
