@@ -40,7 +40,7 @@ class Faster:
 
     Both ways compute the same, so the descent is the same. What is timed is a turn of the loop, from call to call.
 
-    >>> step = Faster(step, tg.compile) if args.compile else step
+        step = Faster(step, tg.compile) if args.compile else step
     """
 
     CALLS = 10

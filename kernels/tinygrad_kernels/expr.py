@@ -23,6 +23,7 @@ from __future__ import annotations
 
 import operator
 import weakref
+from collections import Counter
 from collections.abc import Callable, Iterator
 from typing import Any, Union
 
@@ -41,6 +42,8 @@ FOLD: dict[str, Callable] = {
     "ge": operator.ge, "eq": operator.eq, "ne": operator.ne, "bitwise_and": operator.and_,
     "bitwise_or": operator.or_,
 }  # fmt: skip
+
+SMALL = 8  # operations and operands of an expression that is repeated rather than named
 
 _shared: weakref.WeakValueDictionary[tuple, Expr] = weakref.WeakValueDictionary()
 
@@ -195,6 +198,19 @@ def walk(outputs: tuple[Expr, ...]) -> Iterator[Expr]:
             stack.extend((a, False) for a in reversed(e.args) if id(a) not in seen)
 
 
+def shared(outputs: tuple[Expr, ...]) -> list[Expr]:
+    """The larger parts that are used more than once: written out each time, they would double with every level."""
+    uses: Counter[int] = Counter(id(a) for e in walk(outputs) for a in e.args)
+    sizes: dict[int, int] = {}
+    found = []
+    for e in walk(outputs):
+        sizes[id(e)] = 1 + sum(sizes[id(a)] for a in e.args)
+        if uses[id(e)] > 1 and sizes[id(e)] > SMALL:
+            found.append(e)
+            sizes[id(e)] = 1
+    return found
+
+
 def inputs_of(outputs: tuple[Expr, ...]) -> frozenset[str]:
     """The names of the inputs that the outputs really depend on."""
     return frozenset(e.value for e in walk(outputs) if e.op == "input")
@@ -241,7 +257,13 @@ class Formula:
         self.name, self.inputs, self.outputs = name, inputs, outputs
 
     def __repr__(self) -> str:
-        return f"{self.name}({', '.join(self.inputs)}) = {', '.join(map(repr, self.outputs))}"
+        names: dict[int, str] = {}
+        parts: list[str] = []
+        for e in shared(self.outputs):
+            parts.append(f"t{len(parts)} = {render(e, names)}")
+            names[id(e)] = f"t{len(names)}"
+        where = f" where {'; '.join(parts)}" if parts else ""
+        return f"{self.name}({', '.join(self.inputs)}) = {', '.join(render(e, names) for e in self.outputs)}{where}"
 
 
 def trace(name: str, function: Callable, inputs: tuple[str, ...]) -> Formula:

@@ -6,7 +6,7 @@ import inspect
 from math import prod
 from typing import Any
 
-from tinygrad_kernels.expr import Expr, render
+from tinygrad_kernels.expr import Expr, render, shared
 
 from .program import Access, Call, Fold, Loop, Number, Piece, Step
 
@@ -75,18 +75,26 @@ def step_text(step: Step) -> str:
     """One step on a line: `v9[2000] = (v3 - m2) * 2.0`."""
     if isinstance(step, Loop):
         names = {id(Expr.input(name)): operand_text(a, step) for name, a in step.operands.items()}
+        parts: list[str] = []
+        for e in shared(tuple(step.outputs)):
+            parts.append(f"t{len(parts)} = {render(e, names, number_text)}")
+            names[id(e)] = f"t{len(parts) - 1}"
         texts = []
         sums = len(step.divisors) if isinstance(step, Fold) else 0
         for k, (v, e) in enumerate(zip(step.made, step.outputs, strict=True)):
-            text = render(e, names, lambda c: f"{c:.6g}" if type(c) is float else repr(c))
+            text = render(e, names, number_text)
             if isinstance(step, Fold) and k < sums:
                 text = f"{step.op}({text})" + (f" / {step.divisors[k]:g}" if step.divisors[k] != 1 else "")
                 text += f" over {'columns' if step.columns else 'rows'} of {list(step.shape)}"
             texts.append(f"{v}[{v.size if step.target is None else prod(step.shape)}] = {text}")
-        return "; ".join(texts)
+        return "; ".join(texts) + (f" where {'; '.join(parts)}" if parts else "")
     assert isinstance(step, Call)
     made = ", ".join(f"{v}[{v.size}]" for v in step.made)
     return f"{made or '-'} = {step.name}({', '.join(argument_text(x) for x in step.arguments)})"
+
+
+def number_text(c: Any) -> str:
+    return f"{c:.6g}" if type(c) is float else repr(c)
 
 
 def operand_text(a: Any, step: Loop) -> str:

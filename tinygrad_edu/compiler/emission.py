@@ -186,7 +186,7 @@ class Emission:
 
     def line(self, kernel: Callable, arguments: list[str], formula: Formula, what: str = "") -> None:
         self.lines.append(f"{self.name('k', kernel)}({', '.join(arguments)})")
-        self.about.append(what + ", ".join(map(repr, formula.outputs)))
+        self.about.append(what + repr(formula))
 
     def source(self, arguments: int, numbers: list[str]) -> str:
         """The text of the replay function."""

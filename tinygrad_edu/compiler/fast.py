@@ -53,6 +53,8 @@ def print_fast(session: Session, given: list[Tensor]) -> tuple[str, dict[str, An
     for x, tensor in zip(inputs, given, strict=True):
         holds += [f"type({x}) is {name('T', type(tensor))}", f"{x}.kind is {name('K', tensor.kind)}"]
         holds += [f"{x}.shape == {name('S', tensor.shape)}", f"{x}.flat is not None", f"{x}.node is None"]
+    if session.changing:
+        holds.append(f"{name('apart', session.apart)}({', '.join(f'{x}.flat' for x in inputs)})")
     for leaf, none in session.guards:
         holds.append(f"{name('leaf', leaf)}.grad is {'' if none else 'not '}None")
     for where, key, tensor in session.found:

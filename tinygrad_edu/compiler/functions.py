@@ -7,6 +7,7 @@ outside (session.py); the latest few are kept.
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Callable
 from functools import update_wrapper
 from typing import Any
@@ -98,7 +99,14 @@ class CompiledFunction:
             self.of_values = compile_values(self.function)
             return self.of_values(*args, **kwargs)
         self.sessions.insert(0, (key, session))
-        del self.sessions[LIMIT:]
+        if len(self.sessions) > LIMIT:
+            del self.sessions[LIMIT:]
+            warnings.warn(
+                f"{self!r} has been recorded for more than {LIMIT} kinds of arguments and forgets the oldest. Numbers "
+                "are part of a recording: pass what varies as a tensor",
+                RuntimeWarning,
+                stacklevel=4,
+            )
         try:
             return session.replay(whole, first=True)
         except Refused:

@@ -28,7 +28,7 @@ from __future__ import annotations
 from math import prod
 from typing import Any
 
-from tinygrad_kernels.expr import Expr
+from tinygrad_kernels.expr import Expr, walk
 
 from ..ops.strides import contiguous_strides
 from .formulas import PREDICATES, rebuilt
@@ -36,6 +36,7 @@ from .passes import in_a_row, in_order
 from .program import Access, Call, Fold, Loop, Number, Program, Shape, Step, Value
 
 MOST_ARRAYS = 24  # that one loop reads and writes
+MOST_OPERATIONS = 400  # of one loop: what takes long to compile does not gain by more
 SMALL = 4096  # elements up to which a call costs more than the loop
 REACH = 200  # steps back in which a partner is looked for
 
@@ -332,7 +333,7 @@ def arrays(step: Loop) -> int:
 
 def worth(first: Loop, second: Loop, both: Loop, chained: bool) -> bool:
     """Is one loop better than two? Fewer bytes, or fewer calls where these are what counts."""
-    if arrays(both) > MOST_ARRAYS and len(both.operands) + len(both.made) > MOST_ARRAYS:
+    if arrays(both) > MOST_ARRAYS or sum(1 for _ in walk(tuple(both.outputs))) > MOST_OPERATIONS:
         return False
     ordered = all(in_a_row(a, both.shape) or not any(a.strides) for a in accesses(both))
     if not ordered and len(both.made) > 1:

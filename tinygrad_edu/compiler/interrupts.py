@@ -26,7 +26,7 @@ class Shield:
 
     def install(self) -> None:
         """Put our handler before the one that is there. Only the main thread may."""
-        if threading.get_ident() == self.main and signal.getsignal(signal.SIGINT) is not self.handle:
+        if threading.get_ident() == self.main and signal.getsignal(signal.SIGINT) != self.handle:
             self.handler = signal.getsignal(signal.SIGINT)
             if callable(self.handler):
                 signal.signal(signal.SIGINT, self.handle)

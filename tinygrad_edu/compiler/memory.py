@@ -13,15 +13,22 @@ import numpy as np
 from ..dtypes import Kind
 
 
+def owner(buffer: Any) -> Any:
+    """The owner of the memory of a buffer."""
+    if not isinstance(buffer, np.ndarray):
+        return buffer.block
+    while isinstance(buffer.base, np.ndarray):
+        buffer = buffer.base
+    return buffer
+
+
 def root_of(buffer: Any) -> tuple[Any, int]:
     """The owner of the memory of a buffer (it has `nbytes`), and how many of the buffer's elements lie before it."""
     if not isinstance(buffer, np.ndarray):
         from tinygrad_kernels.cuda.memory import offset_in_block
 
         return buffer.block, offset_in_block(buffer)
-    root = buffer
-    while isinstance(root.base, np.ndarray):
-        root = root.base
+    root = owner(buffer)
     begin, at = root.__array_interface__["data"][0], buffer.__array_interface__["data"][0]
     return root, (at - begin) // buffer.itemsize
 

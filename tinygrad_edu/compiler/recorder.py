@@ -150,8 +150,8 @@ class Recorder:
         place = None if before is None else Access(before, offset, (1,))
         self.add(Loop((size,), {}, [Expr.of(number)], [value], kind.dtype.name, place))
 
-    def copy(self, target: Symbol, source: Any) -> None:
-        kind, operands = target.memory.kind, dict[str, Any]()
+    def copy(self, target: Any, source: Any, kind: Kind) -> None:
+        operands = dict[str, Any]()
         e = self.read(operands, source, kind, 0, (1,), (target.size,))
         value, offset, size, before = self.write(target, kind)
         place = None if before is None else Access(before, offset, (1,))
@@ -206,8 +206,13 @@ class Recorder:
             fills = (1 + arguments[0],)
         known = name in FILLS or name in CHANGES or name == "convolution"
         changes = CHANGES.get(name, ())
-        if name == "batch_norm" and arguments[9]:  # in training the running statistics move
+        late: list[tuple[Any, Symbol]] = []
+        if name == "batch_norm" and arguments[9]:
+            # In training the running statistics move: as copies, so that nothing outside is changed in the middle of a
+            # step that an error may still stop
             changes = (6, 7)
+            late = [(x, self.copied(x, kind)) for x in arguments[6:8]]
+            arguments = (*arguments[:6], *(copy for _, copy in late), *arguments[8:])
         read: list[Value] = []
         made: list[Value] = []
         found: list[Any] = []
@@ -235,7 +240,18 @@ class Recorder:
         found = [pieces[k] for k in range(len(arguments))]
         step = Call(name, function, tuple(found), read, made, pure=known, options=options)
         self.add(step)
+        for x, copy in late:
+            if x.size:
+                self.copy(x, copy, copy.memory.kind)
         return Answer(step) if name in ANSWERS else None
+
+    def copied(self, x: Any, kind: Kind) -> Symbol:
+        """A buffer's elements in memory of their own."""
+        kind = kind_for(x, kind)
+        copy = Symbol(Memory(x.size, kind), 0, x.size)
+        if x.size:
+            self.copy(copy, x, kind)
+        return copy
 
     # What the library tells the recorder.
     def doubts(self, x: Any) -> bool:

@@ -35,7 +35,7 @@ from .fusion import fuse
 from .guards import living, module_states, tensors_found_by
 from .interrupts import shield
 from .layouts import Layout, buffer_of
-from .memory import root_of
+from .memory import owner, root_of
 from .passes import drop_dead, forward_copies, replace, spread_constants
 from .passes import share as share_steps
 from .planning import plan_memory
@@ -206,10 +206,13 @@ class Session:
         self.escaped: list[tuple[Any, Layout]] = []
         self.counted: list[Any] = []
         self.outside: list[tuple[Any, Any]] = []
-        roots = {key[0] for key in recorder.outside}
-        changed_roots = {
+        self.roots = roots = {key[0] for key in recorder.outside}
+        self.changed_roots = changed_roots = {
             key[0] for key, m in recorder.outside.items() if m.value is not None and m.value.step is not None
         }
+        arguments = zip(recorder.sources, recorder.arguments, strict=True)
+        self.changed_arguments = [k for k, m in arguments if type(k) is int and m.value and m.value.step]
+        self.changing = bool(given) and bool(self.changed_arguments or changed_roots)
         for x in living(Tensor):
             buffer = x.flat if x.flat is not None else x.region[0] if x.region is not None else None
             if isinstance(buffer, Symbol):
@@ -288,9 +291,19 @@ class Session:
                 return False
         return True
 
+    def apart(self, *given: Any) -> bool:
+        """Is no argument in memory that the program changes, or reads, under another name? Steps would be in a wrong
+        order. (`given` are buffers.)"""
+        owners = [id(owner(buffer)) for buffer in given]
+        if not self.changed_roots.isdisjoint(owners):
+            return False
+        return not any(owners[k] in self.roots or owners.count(owners[k]) > 1 for k in self.changed_arguments)
+
     def replay(self, given: list[Tensor], first: bool = False) -> Any:
         """Run the program. Raises Refused, with nothing changed, where it does not hold this time."""
         with self.lock:
+            if self.changing and not self.apart(*[x.flat for x in given]):
+                raise Refused
             arguments = self.arguments(given)
             if arguments is None:
                 raise Refused

@@ -65,19 +65,18 @@ class Symbol:
     def __setitem__(self, where: Any, number: Any) -> None:
         target = self[where] if isinstance(where, slice) else self[where : where + 1]
         if isinstance(number, Symbol):
-            active().copy(target, number)
+            active().copy(target, number, self.memory.kind)
         else:
             active().fill(target, number)
 
     def copy(self) -> Symbol:
         """The same elements in memory of their own."""
-        other = Symbol(Memory(self.size, self.memory.kind), 0, self.size)
-        active().copy(other, self)
-        return other
+        return active().copied(self, self.memory.kind)
 
     def __getattr__(self, name: str) -> Any:
         if name.startswith("__"):
             raise AttributeError(name)
+        active()
         raise cannot(f"'{name}' of the memory of a tensor is asked for")
 
 

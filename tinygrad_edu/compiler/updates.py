@@ -35,7 +35,6 @@ class Update(NamedTuple):
     parameter: Tensor
     rule: Any
     arrays: tuple[Any, ...]  # parameter and state
-    keys: tuple[str, ...]  # of the numbers in its state
 
 
 def applied(optimizer: Any, p: Tensor, g: Any, group: dict[str, Any]) -> Applied:
@@ -75,11 +74,13 @@ def asked(updates: list[Update]) -> tuple[list[float], list[tuple[dict, dict]]]:
         optimizer.apply = catch
     try:
         for expected in updates:
-            if expected.keys:
-                state = expected.optimizer.state[expected.parameter]
-                before.append((state, {k: state.get(k) for k in expected.keys}))
+            state = expected.optimizer.state.get(expected.parameter)
+            if state:
+                before.append((state, dict(state)))
             expected.optimizer.update(expected.parameter, None, expected.group)
     except Refused:
+        if state is None:  # what was begun for a parameter that has none
+            expected.optimizer.state.pop(expected.parameter, None)
         put_back(before)
         raise
     finally:
@@ -90,8 +91,9 @@ def asked(updates: list[Update]) -> tuple[list[float], list[tuple[dict, dict]]]:
 
 def put_back(before: list[tuple[dict, dict]]) -> None:
     """Undo what optimizers counted for a step that is not made."""
-    for state, numbers in reversed(before):
-        state.update(numbers)
+    for state, kept in reversed(before):
+        state.clear()
+        state.update(kept)
 
 
 def record_step(optimizer: Any) -> None:
@@ -99,6 +101,7 @@ def record_step(optimizer: Any) -> None:
     recorder = active()
     if optimizer.before or optimizer.after:
         raise cannot("an optimizer with hooks takes a step", "step it outside, or remove the hooks")
+    recorder.undo.append((optimizer.state, dict(optimizer.state)))
     for group in optimizer.param_groups:
         for p in group["params"]:
             g = p.grad
@@ -106,14 +109,14 @@ def record_step(optimizer: Any) -> None:
                 continue
             if p.flat is None:
                 raise cannot("a parameter that is a strided view is updated", "give the optimizer what it is a view of")
-            before = {k: v for k, v in optimizer.state[p].items() if type(v) in (int, float)}
-            recorder.undo.append((optimizer.state[p], before))
+            recorder.undo.append((optimizer.state[p], dict(optimizer.state[p])))
             with suspended():
                 found = applied(optimizer, p, g, group)
             arrays = [p.flat, *(s.flat for s in found.state), g.contiguous().flat]
             recorder.update(len(recorder.updates), found.rule, arrays, len(found.numbers), p.kind)
-            keys = tuple(k for k, v in optimizer.state[p].items() if type(v) in (int, float))
-            recorder.updates.append(Update(optimizer, group, p, found.rule, tuple(arrays[:-1]), keys))
+            if not optimizer.state[p]:  # it remembers nothing, so eagerly there is no entry either
+                del optimizer.state[p]
+            recorder.updates.append(Update(optimizer, group, p, found.rule, tuple(arrays[:-1])))
             recorder.numbers.append(found.numbers)
             if p.shared is not None:
                 p.shared.version += 1

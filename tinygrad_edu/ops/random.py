@@ -22,7 +22,7 @@ from typing import TYPE_CHECKING, Any
 
 from ..dtypes import as_device, float64, kind_of, uint8
 from ..graph import mode, share
-from .conversion import from_array
+from .conversion import from_array, says_wrong
 from .in_place import overwrite
 from .strides import Size
 
@@ -143,7 +143,7 @@ def coins(x: Tensor, p: Any, generator: Any) -> Tensor:
     if not isinstance(p, Tensor):
         return drawn(x, "bernoulli", generator, p)
     check_floating(p, "bernoulli_tensor_cpu")
-    if p.numel() and not bool(((p >= 0) & (p <= 1)).all()):
+    if p.numel() and says_wrong((~((p >= 0) & (p <= 1))).any()):
         raise RuntimeError("Expected p_in >= 0 && p_in <= 1 to be true, but got false: probabilities are from 0 to 1")
     return (drawn(x, "uniform", generator, dtype=p.kind.dtype) < p.detach()).to(x.kind.dtype)
 

@@ -21,6 +21,7 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING, Any
 
+from .conversion import says_wrong
 from .elementwise import where
 from .gathering import axis_of
 from .joining import joined
@@ -53,7 +54,7 @@ def quantile(x: Tensor, q: Any, dim: int | None, keepdim: bool, interpolation: s
         raise RuntimeError(f"{name}() q must be a scalar or 1D tensor")
     if q.kind is not x.kind:
         raise RuntimeError(f"{name}() q tensor must be same dtype as the input tensor")
-    if not bool((q >= 0).logical_and(q <= 1).all()):
+    if says_wrong((~(q >= 0).logical_and(q <= 1)).any()):
         raise RuntimeError(f"{name}() q values must be in the range [0, 1]")
     axis = None if dim is None else axis_of(x, dim)
     lines = x.reshape(-1) if axis is None or not x.shape else x.movedim(axis, -1)

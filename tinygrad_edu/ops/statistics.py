@@ -32,6 +32,7 @@ from tinygrad_kernels.expr import trace
 
 from ..dtypes import as_dtype, default_float
 from ..graph import mode, no_grad
+from .conversion import says_wrong
 from .elementwise import where
 from .launch import compute, split_axes
 from .linalg import matmul
@@ -321,7 +322,7 @@ class StatisticsMethods:
             if given is not None:
                 if given.shape != x.shape[1:]:
                     raise RuntimeError(f"cov(): expected {name} to have the same numel as there are observations")
-                if bool((given < 0).any()):
+                if says_wrong((given < 0).any()):
                     raise RuntimeError(f"cov(): {name} cannot be negative")
                 weights = given if weights is None else weights * given
         total = x.shape[1] if weights is None else weights.sum()

@@ -178,7 +178,7 @@ def checkpoint(
         raise ValueError(f"determinism_check should be one of 'default' and 'none' but got {determinism_check}")
     if use_reentrant and kwargs:
         raise ValueError(f"Unexpected keyword arguments: {','.join(kwargs)}")
-    if not mode.grad:
+    if not mode.grad or mode.recorder is not None:  # a compiled function decides by itself what to compute again
         return function(*args, **kwargs)
     state = random.default_generator.get_state() if preserve_rng_state else None
     found = function(*args, **kwargs)

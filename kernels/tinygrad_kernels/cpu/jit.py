@@ -3,7 +3,8 @@
 Flags. Numba turns a Python loop into machine code through LLVM, and three settings decide what LLVM may do:
 - `error_model="numpy"`: 1/0 is inf. Python's ZeroDivisionError would need a test in every turn of the loop,
   and a loop with a test in it is not vectorised (float division: 0.60 ns an element instead of 0.05).
-- `contract`: a*b + c may become one instruction with one rounding instead of two.
+- `contract`: a*b + c may become one instruction with one rounding instead of two. (TINYGRAD_EDU_CONTRACT=0 in the
+  environment forbids it: then a formula gives the same bits wherever it stands, alone or fused with others.)
 - `reassoc`: a + (b + c) may become (a + b) + c, which lets a sum be kept in many registers at once. It also
   lets LLVM cancel (x - n*A) - n*B, the very subtraction that makes sin(1e6) right. So it is allowed only in
   loops that do nothing but accumulate: @jit(accumulate=True).
@@ -28,6 +29,7 @@ build by the hash of all its inputs: E. Dolstra, "The Purely Functional Software
 from __future__ import annotations
 
 import hashlib
+import os
 import pickle
 import sys
 import warnings
@@ -66,6 +68,7 @@ def use_wide_vectors() -> None:
 
 use_wide_vectors()
 
+CONTRACT = os.environ.get("TINYGRAD_EDU_CONTRACT") != "0"
 # Numba's settings (environment variables NUMBA_...) that change the code which it makes
 _SETTINGS = ("OPT", "LOOP_VECTORIZE", "SLP_VECTORIZE", "BOUNDSCHECK", "USING_SVML", "DEBUGINFO_DEFAULT")
 
@@ -92,7 +95,7 @@ def jit(
     """
     if function is None:
         return lambda f: jit(f, accumulate=accumulate, parallel=parallel, inline=inline)
-    flags = {"contract", "reassoc"} if accumulate else {"contract"}
+    flags = {name for name, wanted in (("contract", CONTRACT), ("reassoc", accumulate)) if wanted}
     # Giving the lock of the interpreter back costs 45 ns: nothing for a kernel that starts threads
     njit = numba.njit(error_model="numpy", fastmath=flags, parallel=parallel, nogil=parallel, forceinline=inline)
     kernel = njit(function)
@@ -161,7 +164,7 @@ if _Cache is not None:
         def _file(self, sig: Any, codegen: Any) -> str:
             prefix = self._prefix()
             versions = (FORMAT, sys.version, numba.__version__, llvmlite.__version__)
-            settings = [str(getattr(config, name, None)) for name in _SETTINGS]
+            settings = [str(getattr(config, name, None)) for name in _SETTINGS] + ["no contract"] * (not CONTRACT)
             # The module counts because Numba looks it up by its name when it loads the kernel
             module = self._kernel.__module__
             key = repr((self._fingerprint, module, str(sig), codegen.magic_tuple(), versions, settings))

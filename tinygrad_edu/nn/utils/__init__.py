@@ -16,7 +16,7 @@ from collections.abc import Iterable
 from tinygrad_kernels.expr import trace
 
 from ...creation import tensor
-from ...graph import no_grad
+from ...graph import mode, no_grad
 from ...hints import refusing
 from ...ops.joining import cat
 from ...ops.launch import compute
@@ -81,6 +81,12 @@ def clip_grads_with_norm_(
     parameters: Tensor | Iterable[Tensor], max_norm: float, total_norm: Tensor, foreach: bool | None = None
 ) -> None:
     """Scale all gradients by max_norm / total_norm, if that is less than 1."""
+    if mode.recorder is not None:  # no number is known yet
+        with no_grad():
+            factor = (float(max_norm) / (total_norm.double() + 1e-6)).clamp(max=1.0)
+            for g in gradients_of(parameters):
+                g.mul_(factor)
+        return
     scale = float(max_norm) / (total_norm.item() + 1e-6)
     if not scale >= 1.0:
         with no_grad():
@@ -90,6 +96,9 @@ def clip_grads_with_norm_(
 
 def norm_of(gradients: list[Tensor], p: float) -> Tensor:
     """The p-norm of all elements of all gradients."""
+    if mode.recorder is not None:  # no number is known yet
+        parts = [(g.abs().max() if p == math.inf else (g.double().abs() ** p).sum()).reshape(1) for g in gradients]
+        return (cat(parts).max() if p == math.inf else cat(parts).sum() ** (1.0 / p)).to(gradients[0].dtype)
     if p == math.inf:
         largest = [g.abs().max() for g in gradients if g.numel()]
         return max(largest, key=lambda x: (math.isnan(x.item()), x.item())) if largest else tensor(0.0)
