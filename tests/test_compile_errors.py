@@ -86,7 +86,7 @@ def test_a_symbol_that_is_kept_has_no_numbers_after_a_failure():
     with pytest.raises(KeyError, match="own"):
         f(numbers(0, 3))
     with pytest.raises(RuntimeError, match="compile: .*Return it from the function"):
-        kept[0] + 1.0  # noqa: B018
+        kept[0] + 1.0
 
 
 def test_arguments_of_unknown_kinds():

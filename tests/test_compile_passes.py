@@ -1,20 +1,19 @@
 """The passes of the compiler, one by one, on small recorded programs: what they do, and what they must leave alone."""
 
-import gc
-import random
-
 import numpy as np
 import pytest
-from test_compile import equal, leaf, numbers
-from test_compile_random import SMALL, random_programs, step_of
+from hypothesis import given, settings
+from test_compile import F64, equal, leaf, numbers
+from test_compile_random import SMALL, programs, step_of
 from tinygrad_kernels.codegen import Signature
 from tinygrad_kernels.cpu import backend
-from tinygrad_kernels.expr import Expr, trace
+from tinygrad_kernels.expr import Expr, build, trace
 
 import tinygrad_edu as tg
 from tinygrad_edu.compiler import passes
 from tinygrad_edu.compiler.describe import step_text
 from tinygrad_edu.compiler.formulas import rebuilt
+from tinygrad_edu.compiler.functions import flat_results
 from tinygrad_edu.compiler.fusion import fuse
 from tinygrad_edu.compiler.layouts import buffer_of
 from tinygrad_edu.compiler.passes import drop_dead, forward_copies, spread_constants
@@ -22,16 +21,18 @@ from tinygrad_edu.compiler.program import Call, Fold, Loop
 from tinygrad_edu.compiler.recompute import recompute
 from tinygrad_edu.compiler.recorder import Recorder
 from tinygrad_edu.compiler.recording import recording
-from tinygrad_edu.compiler.session import optimize
+from tinygrad_edu.compiler.session import Session, optimize
 
 X, Y = numbers(0, 3, 4), numbers(1, 3, 4)
 
 
-def recorded(function, *given):
+def recorded(function, *operands):
     """The program of a function of tensors, as it was recorded; its results are what the function returns."""
     recorder = Recorder()
     with recording(recorder):
-        stand_ins = [tg.Tensor(recorder.argument(x.numel(), x.kind, k), x.shape, x.kind) for k, x in enumerate(given)]
+        stand_ins = [
+            tg.Tensor(recorder.argument(x.numel(), x.kind, k), x.shape, x.kind) for k, x in enumerate(operands)
+        ]
         found = function(*stand_ins)
         values = [recorder.current(buffer_of(x).memory) for x in (found if isinstance(found, tuple) else (found,))]
         return recorder.finish(values)
@@ -41,9 +42,9 @@ def texts(program):
     return [step_text(step) for step in program.steps]
 
 
-def after(function, *the_passes, given=(X, Y)):
+def after(function, *the_passes, operands=(X, Y)):
     """The steps that are left after some passes."""
-    program = recorded(function, *given)
+    program = recorded(function, *operands)
     for one in the_passes:
         one(program)
     return program
@@ -112,7 +113,7 @@ def test_two_results_do_not_become_one_memory():
 
 
 def test_known_numbers_are_put_where_they_are_read():
-    program = after(lambda x, y: x * tg.full((3, 4), 3.0).double() + tg.zeros(3, 4).double(), optimize)
+    program = after(lambda x, y: x * tg.full((3, 4), 3.0, dtype=F64) + tg.zeros(3, 4, dtype=F64), optimize)
     assert len(program.steps) == 1 and not any("m2" in text for text in texts(program))
 
 
@@ -139,23 +140,17 @@ def test_folded_constants_are_rounded_as_a_loop_rounds_them(compute):
 
 def test_a_yes_or_no_that_is_calculated_with_is_a_number():
     x, y = Expr.input("x"), Expr.input("y")
-    (e,) = rebuilt([y * 2.0], {"y": x.build("lt", x, 0.0) if hasattr(x, "build") else trace_less(x)}, "float64")
-    assert e.op in ("mul", "where")
-
-
-def trace_less(x):
-    from tinygrad_kernels.expr import build
-
-    return build("lt", x, 0.0)
+    (e,) = rebuilt([y * 2.0], {"y": build("lt", x, 0.0)}, "float64")
+    assert repr(e) == repr(build("where", build("lt", x, 0.0), 1.0, 0.0) * 2.0)
 
 
 # Fusion.
-def fused(function, *given):
+def fused(function, *operands):
     """What is left after all passes, and: the compiled function gives what the eager one gives, twice."""
-    program = after(function, optimize, given=given)
+    program = after(function, optimize, operands=operands)
     compiled = tg.compile(function)
     for _ in range(2):
-        found, expected = compiled(*given), function(*given)
+        found, expected = compiled(*operands), function(*operands)
         for x, y in zip(*(r if isinstance(r, tuple) else (r,) for r in (found, expected)), strict=True):
             equal(x, y, 1e-6 if x.dtype is tg.float32 else 1e-12)
     return program.steps
@@ -191,7 +186,7 @@ def test_other_reductions_and_columns_stay_apart():
 
 
 def test_a_broadcast_row_is_read_in_the_loop():
-    (step,) = fused(lambda x, y: (x + y[0] * 2.0) * y[:, :1], X, Y)
+    (step,) = fused(lambda x, y: (x + y[0]) * y[:, :1], X, Y)
     assert type(step) is Loop
 
 
@@ -205,7 +200,7 @@ def test_dtypes_are_not_mixed():
 
 
 def test_a_mask_is_part_of_the_loop():
-    (step,) = fused(lambda x, y: (x > y).where(x * 2.0, y), X, Y)
+    (step,) = fused(lambda x, y: y.where(x > y, x * 2.0), X, Y)
     assert len(step.operands) == 2
 
 
@@ -313,31 +308,16 @@ def check_plan(program, plan):
             assert lies.get(where(v)) is v, f"{v} is not there at the end"
 
 
-@pytest.mark.parametrize("seed", range(6))
-def test_values_that_live_at_one_time_do_not_overlap(seed):
-    names = [n for n in SMALL if n != "largest"]
-    made = 0
-    for program in random_programs(names, 10, 100 + seed):
-        step, _, _ = step_of(program, tg.float64)
-        compiled = tg.compile(step)
-        try:
-            step_of(program, tg.float64)[0](X)
-        except RuntimeError:
-            continue
-        compiled(X) if made == 0 else plan_only(compiled, X)
-        made += 1
-        forward = compiled.sessions[0][1].forward
-        check_plan(forward.program, forward.plan)
-    gc.collect()
-    assert made >= 3
-
-
-def plan_only(compiled, x):
-    """Record and plan, but do not compile the kernels."""
-    from tinygrad_edu.compiler.functions import flat_results
-    from tinygrad_edu.compiler.session import Session
-
-    compiled.sessions.insert(0, ((), Session(compiled.function, [x], flat_results, compiled.function)))
+@settings(max_examples=25)
+@given(programs([n for n in SMALL if n != "largest"]))
+def test_values_that_live_at_one_time_do_not_overlap(program):
+    """Recorded and planned; no kernel is run."""
+    step, _, _ = step_of(program, F64)
+    try:
+        session = Session(step, [X], flat_results)
+    except RuntimeError:  # the program is wrong, eagerly too
+        return
+    check_plan(session.forward.program, session.forward.plan)
 
 
 def test_a_plan_that_overlaps_is_found():
@@ -359,8 +339,8 @@ def test_a_plan_that_overlaps_is_found():
 def test_sums_in_one_loop_have_the_bits_of_single_sums(dtype, width, big):
     rng = np.random.default_rng(width)
     x, y = (rng.normal(size=3 * width).astype(dtype) for _ in range(2))
-    single = [trace("a", lambda x, y: x - y, ("x", "y")), trace("b", lambda x, y: abs(x) + y, ("x", "y"))]
-    both = trace("both", lambda x, y: (x - y, abs(x) + y, x + y), ("x", "y"))
+    single = [trace("a", lambda x, y: x - y, ("x", "y")), trace("b", lambda x, y: x * 0.5 / y, ("x", "y"))]
+    both = trace("both", lambda x, y: (x - y, x * 0.5 / y, x + y), ("x", "y"))
     signature = Signature([dtype] * 2, ["flat"] * 2, dtype)
     out, store = np.empty((2, 3), dtype), np.empty(3 * width, dtype)
     call = backend.sums(both, signature, 2, big)
@@ -395,9 +375,3 @@ def test_the_sin_fit_is_two_loops():
     text = str(step.program)
     assert f"recorded: {recorded} steps" in text and "def replay(a0, a1, r0" in text
     assert len(step.program.kernels()) == 2 and all("@jit" in k for k in step.program.kernels().values())
-
-
-def test_random_programs_differ():
-    """The generator gives many kinds of programs."""
-    names = {name for program in random_programs(SMALL, 50, 1) for name, *_ in program}
-    assert len(names) > 25 and random.Random(1).random() == random.Random(1).random()

@@ -62,7 +62,7 @@ UNARY = {
 BINARY = {
     "add": lambda x, y: x + fitting(x, y), "sub": lambda x, y: x - fitting(x, y), "mul": lambda x, y: x * fitting(x, y),
     "maximum": lambda x, y: tg.maximum(x, fitting(x, y)), "hypot": lambda x, y: x / (1.0 + fitting(x, y).abs()),
-    "where": lambda x, y: (x > 0.25).where(x, fitting(x, y).to(x.dtype)), "less": lambda x, y: (x < fitting(x, y)) * x,
+    "where": lambda x, y: x.where(x > 0.25, fitting(x, y).to(x.dtype)), "less": lambda x, y: (x < fitting(x, y)) * x,
 }  # fmt: skip
 VIEWS = {
     "transpose": lambda x: x.transpose(0, -1) if x.ndim else x, "rows": lambda x: x[1:] if x.ndim and len(x) > 1 else x,
@@ -163,10 +163,7 @@ def programs(names):
     return st.lists(st.tuples(st.sampled_from(names), st.integers(0, 5), st.integers(0, 5)), min_size=1, max_size=8)
 
 
-FLOAT32 = {n: f for n, f in SMALL.items() if n not in CASTS}  # float64 alone: rounding to float32 hides, or shows, ulps
-
-
-@settings(max_examples=int(os.environ.get("TINYGRAD_EDU_PROGRAMS", 12)))
+@settings(max_examples=int(os.environ.get("TINYGRAD_EDU_PROGRAMS", 8)))
 @given(programs([n for n in OPERATIONS if n not in CASTS and n not in ("less", "where", "maximum", "largest")]))
 def test_random_programs_are_alike_to_rounding(program):
     """In float64. (What jumps, as a comparison does, may fall to the other side of a rounding.)"""
@@ -185,17 +182,17 @@ def in_another_process(environment, names, count):
     command = [sys.executable, __file__, names, str(count)]
     done = subprocess.run(command, env={**os.environ, **environment}, capture_output=True, text=True, timeout=900)
     assert done.returncode == 0, done.stdout[-3000:] + done.stderr[-6000:]
-    ran, _, failed = done.stdout.split()[-3:]
+    ran, _, _, failed = done.stdout.split()[-4:]
     assert int(ran) > count // 2 and failed == "0"
 
 
 @pytest.mark.skipif("NUMBA_DISABLE_JIT" in os.environ, reason="this process does it itself")
 def test_random_programs_have_the_same_bits_where_kernels_are_python():
-    in_another_process({"NUMBA_DISABLE_JIT": "1"}, "SMALL", int(os.environ.get("TINYGRAD_EDU_PROGRAMS", 250)))
+    in_another_process({"NUMBA_DISABLE_JIT": "1"}, "SMALL", int(os.environ.get("TINYGRAD_EDU_PROGRAMS", 150)))
 
 
 def test_random_programs_have_the_same_bits_without_contraction():
-    in_another_process({"TINYGRAD_EDU_CONTRACT": "0"}, "OPERATIONS", int(os.environ.get("TINYGRAD_EDU_PROGRAMS", 6)))
+    in_another_process({"TINYGRAD_EDU_CONTRACT": "0"}, "OPERATIONS", int(os.environ.get("TINYGRAD_EDU_PROGRAMS", 5)))
 
 
 if __name__ == "__main__":

@@ -21,7 +21,7 @@ from collections.abc import Iterable
 from math import prod
 from typing import Any
 
-from tinygrad_kernels.expr import Expr
+from tinygrad_kernels.expr import Expr, inputs_of
 
 from ..ops.strides import contiguous_strides
 from .formulas import cost, rebuilt
@@ -203,10 +203,16 @@ def put_in(program: Program, step: Loop, known: dict[Value, tuple[Expr, Loop]]) 
             inner[other] = Expr.input(renamed)
         (given[name],) = rebuilt([e], inner, step.compute)
         del operands[name]
-    if given:
-        step.operands = operands
-        step.outputs = rebuilt(step.outputs, given, step.compute)
+    outputs = rebuilt(step.outputs, given, step.compute)
+    if given and (not isinstance(step, Fold) or runs_along(outputs, operands)):
+        step.operands, step.outputs = operands, outputs
         step.prune()
+
+
+def runs_along(outputs: list[Expr], operands: dict[str, Any]) -> bool:
+    """Does a formula still look at an array, after it was simplified? A reduction needs one to run along."""
+    used = (operands[name] for name in inputs_of(tuple(outputs)))
+    return any(isinstance(a, Access) and any(a.strides) for a in used)
 
 
 def last_operand(step: Loop, name: str) -> bool:
@@ -244,6 +250,9 @@ def forget_results(step: Loop, needed: Iterable[Value]) -> None:
     """Drop the outputs of a loop that are not needed."""
     keep = [v in needed for v in step.made]
     if isinstance(step, Fold):
+        sums = any(keep[: len(step.divisors)])
+        if sums and not runs_along([e for e, k in zip(step.outputs, keep, strict=True) if k], step.operands):
+            return
         step.divisors = [d for d, k in zip(step.divisors, keep, strict=False) if k]
     step.outputs = [e for e, k in zip(step.outputs, keep, strict=True) if k]
     step.made = [v for v, k in zip(step.made, keep, strict=True) if k]

@@ -25,7 +25,7 @@ from tinygrad_kernels.expr import Expr, inputs_of
 
 from ..ops.strides import contiguous_strides
 from .formulas import PREDICATES, cost, rebuilt
-from .passes import in_a_row, in_order, last_operand, lasting
+from .passes import in_a_row, in_order, lasting, runs_along
 from .program import Access, Fold, Loop, Program, Step, Value
 
 CHEAP = 6  # operations of a formula that is computed again
@@ -49,8 +49,7 @@ def recompute(program: Program) -> None:
             operands = {name: step.operands[name] for name in inputs_of((e,))}
             if not all(isinstance(a, Access) and a.value in stays and movable(a, step) for a in operands.values()):
                 continue
-            runs = any(any(a.strides) for a in operands.values())
-            if all(can_take(user, v, e, step, runs) for user in users) and pays(v, operands, users, program, step):
+            if all(can_take(user, v, e, step) for user in users) and pays(v, operands, users, program, step):
                 for user in users:
                     assert isinstance(user, Loop)
                     take_in(program, user, v, e, operands, step)
@@ -63,18 +62,15 @@ def movable(a: Access, step: Loop) -> bool:
     return in_a_row(a, step.shape) or not any(a.strides)
 
 
-def can_take(user: Step, v: Value, e: Expr, step: Loop, runs: bool) -> bool:
-    """Can a reader have the formula in place of each reading of v? `runs`: does the formula run along the loop?"""
+def can_take(user: Step, v: Value, e: Expr, step: Loop) -> bool:
+    """Can a reader have the formula in place of each reading of v?"""
     if not isinstance(user, Loop) or user.compute != step.compute or prod(user.shape) != prod(step.shape):
         return False
     if not (v.dtype == step.compute or (v.dtype == "bool" and e.op in PREDICATES)):
         return False
     if user.target is not None and user.target.value is v:
         return False
-    readings = {name: a for name, a in user.operands.items() if isinstance(a, Access) and a.value is v}
-    if isinstance(user, Fold) and not runs and any(last_operand(user, name) for name in readings):
-        return False
-    return all(in_order(a, user.shape) for a in readings.values())
+    return all(in_order(a, user.shape) for a in user.operands.values() if isinstance(a, Access) and a.value is v)
 
 
 def moved(a: Access, shape: tuple[int, ...]) -> Access:
@@ -98,12 +94,15 @@ def pays(v: Value, operands: dict[str, Any], users: list[Step], program: Program
 def take_in(program: Program, user: Loop, v: Value, e: Expr, operands: dict[str, Any], step: Loop) -> None:
     """Put the formula in place of v."""
     inner: dict[str, Expr] = {}
+    all_operands = dict(user.operands)
     for name, a in operands.items():
         other = moved(a, user.shape)
         new = program.names.of(other, user.shape)
-        user.operands[new] = other
+        all_operands[new] = other
         inner[name] = Expr.input(new)
     (formula,) = rebuilt([e], inner, step.compute)
     given = {name: formula for name, a in user.operands.items() if isinstance(a, Access) and a.value is v}
-    user.outputs = rebuilt(user.outputs, given, user.compute)
-    user.prune()
+    outputs = rebuilt(user.outputs, given, user.compute)
+    if not isinstance(user, Fold) or runs_along(outputs, all_operands):
+        user.operands, user.outputs = all_operands, outputs
+        user.prune()

@@ -4,7 +4,7 @@ Flags. Numba turns a Python loop into machine code through LLVM, and three setti
 - `error_model="numpy"`: 1/0 is inf. Python's ZeroDivisionError would need a test in every turn of the loop,
   and a loop with a test in it is not vectorised (float division: 0.60 ns an element instead of 0.05).
 - `contract`: a*b + c may become one instruction with one rounding instead of two. (TINYGRAD_EDU_CONTRACT=0 in the
-  environment forbids it: then a formula gives the same bits wherever it stands, alone or fused with others.)
+  environment forbids this and what follows: then a formula gives the same bits wherever it stands, alone or fused.)
 - `reassoc`: a + (b + c) may become (a + b) + c, which lets a sum be kept in many registers at once. It also
   lets LLVM cancel (x - n*A) - n*B, the very subtraction that makes sin(1e6) right. So it is allowed only in
   loops that do nothing but accumulate: @jit(accumulate=True).
@@ -95,7 +95,7 @@ def jit(
     """
     if function is None:
         return lambda f: jit(f, accumulate=accumulate, parallel=parallel, inline=inline)
-    flags = {name for name, wanted in (("contract", CONTRACT), ("reassoc", accumulate)) if wanted}
+    flags = ({"contract", "reassoc"} if accumulate else {"contract"}) if CONTRACT else set()
     # Giving the lock of the interpreter back costs 45 ns: nothing for a kernel that starts threads
     njit = numba.njit(error_model="numpy", fastmath=flags, parallel=parallel, nogil=parallel, forceinline=inline)
     kernel = njit(function)
