@@ -272,6 +272,7 @@ def test_another_shape_dtype_need_of_gradients_or_number_is_another_recording():
     assert len(f.sessions) == 7
 
 
+@pytest.mark.filterwarnings("ignore:.*recorded for more than 8 kinds")
 def test_a_function_keeps_a_bounded_number_of_recordings():
     f = tg.compile(lambda x: x * 2.0)
     x = numbers(0, 20)

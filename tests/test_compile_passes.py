@@ -308,7 +308,7 @@ def check_plan(program, plan):
             assert lies.get(where(v)) is v, f"{v} is not there at the end"
 
 
-@settings(max_examples=25)
+@settings(max_examples=12)
 @given(programs([n for n in SMALL if n != "largest"]))
 def test_values_that_live_at_one_time_do_not_overlap(program):
     """Recorded and planned; no kernel is run."""

@@ -30,7 +30,7 @@ def rebuilt(outputs: Sequence[Expr], given: Mapping[str, Expr], compute: str) ->
 
     >>> x, y = Expr.input("x"), Expr.input("y")
     >>> rebuilt([y + 1.0, y * y], {"y": x * 2.0}, "float64")
-    [x * 2.0 + 1.0, (x * 2.0) * (x * 2.0)]
+    [x * 2.0 + 1.0, x * 2.0 * (x * 2.0)]
     """
     done: dict[int, Expr] = {}
     for e in walk(tuple(outputs)):
