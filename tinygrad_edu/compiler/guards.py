@@ -11,11 +11,17 @@ from ..tensors import Tensor
 
 
 def living(*types: type) -> list[Any]:
-    """Every object of these types that is alive, as the garbage collector knows them."""
+    """Every object of these types, and of those derived from them, that is alive, as the garbage collector knows it."""
+    classes = set(types)
+    waiting = list(types)
+    while waiting:
+        new = set(waiting.pop().__subclasses__()) - classes
+        classes |= new
+        waiting += new
     frozen = gc.get_freeze_count()
     if frozen:  # gc.freeze() hides what there was
         gc.unfreeze()
-    found = [x for x in gc.get_objects() if issubclass(type(x), types)]
+    found = [x for x in gc.get_objects() if type(x) in classes]
     if frozen:
         gc.freeze()
     return found
@@ -32,13 +38,16 @@ def tensors_found_by(function: Any) -> list[tuple[Any, str | None, Tensor]]:
     return found + [(names, n, names[n]) for n in code.co_names if isinstance(names.get(n), Tensor)]
 
 
-def module_states() -> dict[int, tuple]:
-    """The mode of every module that is alive, and which parameters and buffers it has."""
+def module_class() -> tuple[type, ...]:
+    """nn.Module, if it is loaded."""
     module = sys.modules.get("tinygrad_edu.nn.module")
-    if module is None:
-        return {}
+    return () if module is None else (module.Module,)
+
+
+def module_states(modules: list[Any]) -> dict[int, tuple]:
+    """The mode of each module, and which parameters and buffers it has."""
     return {
         id(m): (m.training, *map(id, m._parameters.values()), *map(id, m._modules.values()))
-        for m in living(module.Module)
+        for m in modules
         if "_modules" in m.__dict__
     }

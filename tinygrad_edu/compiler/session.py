@@ -32,7 +32,7 @@ from .describe import step_text
 from .emission import Emission
 from .fast import MISS, print_fast
 from .fusion import fuse
-from .guards import living, module_states, tensors_found_by
+from .guards import living, module_class, module_states, tensors_found_by
 from .interrupts import shield
 from .layouts import Layout, buffer_of
 from .memory import owner, root_of
@@ -213,7 +213,11 @@ class Session:
         arguments = zip(recorder.sources, recorder.arguments, strict=True)
         self.changed_arguments = [k for k, m in arguments if type(k) is int and m.value and m.value.step]
         self.changing = bool(given) and bool(self.changed_arguments or changed_roots)
-        for x in living(Tensor):
+        modules: list[Any] = []
+        for x in living(Tensor, *module_class()):
+            if not isinstance(x, Tensor):
+                modules.append(x)
+                continue
             buffer = x.flat if x.flat is not None else x.region[0] if x.region is not None else None
             if isinstance(buffer, Symbol):
                 if buffer.memory.home is None and buffer.memory.value is not None and x.node is None:
@@ -225,7 +229,7 @@ class Session:
                     if id(root) in changed_roots:
                         self.counted.append(share(x))
         self.counted = list(dict.fromkeys(s.memory for s in self.counted))
-        self.modules, self.default = module_states(), get_default_dtype()
+        self.modules, self.default = module_states(modules), get_default_dtype()
         self.found = tensors_found_by(self.function)
 
     # The programs.
@@ -280,7 +284,7 @@ class Session:
                     continue
                 if root_of(buffer_of(x))[0] is not root or x.shape != shape or x.kind is not kind:
                     return False
-            if module_states() != self.modules or get_default_dtype() is not self.default:
+            if module_states(living(*module_class())) != self.modules or get_default_dtype() is not self.default:
                 return False
             self.count = changes.count
         for leaf, none in self.guards:
