@@ -15,7 +15,7 @@ def living(*types: type) -> list[Any]:
     classes = set(types)
     waiting = list(types)
     while waiting:
-        new = set(waiting.pop().__subclasses__()) - classes
+        new: set[type] = set(waiting.pop().__subclasses__()) - classes
         classes |= new
         waiting += new
     frozen = gc.get_freeze_count()
