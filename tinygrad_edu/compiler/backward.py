@@ -27,7 +27,7 @@ class CompiledBackward(Node):
     def __init__(self, session: Session, parents: tuple, arguments: list[Any], kept: list[Any], watched: list) -> None:
         super().__init__(parents)
         self.session, self.arguments, self.seen = session, arguments, watched
-        self.kept: Any = None if session.freed else kept
+        self.kept: Any = kept
         self.versions = [shared.version for shared in watched]
 
     def release(self) -> None:
@@ -67,6 +67,15 @@ class CompiledBackward(Node):
             shape, kind = session.shapes[len(found)]
             found.append(Tensor(buffer, shape, kind))
         return tuple(found)
+
+
+class UsedUp(Node):
+    """The graph of a result whose backward pass was a part of the compiled function."""
+
+    __slots__ = ()
+
+    def pull(self, g: Any, graph: bool) -> tuple[Tensor | None, ...]:
+        raise freed(self)
 
 
 def leaves_of(nodes: list[Any]) -> list[Leaf]:

@@ -23,6 +23,8 @@ from collections.abc import Callable
 from threading import get_ident
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+
 from ..graph import changes, mode
 from ..tensors import Tensor
 from .interrupts import shield
@@ -54,7 +56,7 @@ def print_fast(session: Session, given: list[Tensor]) -> tuple[str, dict[str, An
         holds += [f"type({x}) is {name('T', type(tensor))}", f"{x}.kind is {name('K', tensor.kind)}"]
         holds += [f"{x}.shape == {name('S', tensor.shape)}", f"{x}.flat is not None", f"{x}.node is None"]
     if session.changing:
-        holds.append(f"{name('apart', session.apart)}({', '.join(f'{x}.flat' for x in inputs)})")
+        holds.append(lies_apart(session, given, inputs, name))
     for leaf, none in session.guards:
         holds.append(f"{name('leaf', leaf)}.grad is {'' if none else 'not '}None")
     for where, key, tensor in session.found:
@@ -83,15 +85,33 @@ def print_fast(session: Session, given: list[Tensor]) -> tuple[str, dict[str, An
     lines += [f"            {name('o', optimizer)}.steps += 1" for optimizer in session.recorder.steppers]
     lines += ["        finally:", "            if held:", "                shield.steps -= 1"]
     lines += ["                if shield.noted is not None:", "                    shield.deliver()"]
-    texts = [made(what, session, name) if how == "new" else name("t", what) for how, what in session.returned]
+    texts = []
+    for k, (how, what) in enumerate(session.returned):
+        node = name("node", session.used_up) if k in session.with_graph else ""
+        texts.append(made(what, session, name, node) if how == "new" else name("t", what))
     result = texts[0] if session.single else f"{name('rebuild', session.rebuild)}([{', '.join(texts)}])"
     head = [f"def fast({', '.join(inputs)}):", f"    if not ({' and '.join(holds)}):", "        return MISS"]
     return "\n".join([*head, *lines, f"    return {result}"]) + "\n", known
 
 
+def lies_apart(session: Session, given: list[Tensor], inputs: list[str], name: Callable[[str, Any], str]) -> str:
+    """The text of session.apart. An array that owns its memory, or sees all of one that does, is looked up quickly."""
+    slow = f"{name('apart', session.apart)}({', '.join(f'{x}.flat' for x in inputs)})"
+    if session.changed_arguments or any(x.kind.device.type != "cpu" for x in given):
+        return slow
+    changed = name("changed", session.changed_roots)
+    array = name("array", np.ndarray)
+    quick = [
+        f"((base := {x}.flat.base) is None and id({x}.flat) not in {changed}"
+        f" or type(base) is {array} and base.base is None and id(base) not in {changed})"
+        for x in inputs
+    ]
+    return f"({' and '.join(quick)} or {slow})"
+
+
 def is_common(session: Session, given: list[Tensor]) -> bool:
     return (
-        not session.with_graph
+        (session.freed or not session.with_graph)
         and not session.escaped
         and not session.checked
         and all(x.node is None and x.flat is not None for x in given)
@@ -103,7 +123,7 @@ def is_common(session: Session, given: list[Tensor]) -> bool:
     )
 
 
-def made(layout: Layout, session: Session, name: Callable[[str, Any], str]) -> str:
+def made(layout: Layout, session: Session, name: Callable[[str, Any], str], node: str = "") -> str:
     """The text that makes a tensor of a result."""
-    buffer = f"r{session.forward.slot[layout.value]}"
-    return f"Tensor({buffer}, {name('S', layout.shape)}, {name('K', layout.kind)})"
+    parts = [f"r{session.forward.slot[layout.value]}", name("S", layout.shape), name("K", layout.kind)]
+    return f"Tensor({', '.join([*parts, node] if node else parts)})"

@@ -27,7 +27,7 @@ from ..autograd.function import Output
 from ..dtypes import get_default_dtype
 from ..graph import Leaf, changes, no_grad, share
 from ..tensors import Tensor
-from .backward import CompiledBackward, crossing, leaves_of, value_in_order
+from .backward import CompiledBackward, UsedUp, crossing, leaves_of, value_in_order
 from .describe import step_text
 from .emission import Emission
 from .fast import MISS, print_fast
@@ -178,6 +178,7 @@ class Session:
             if "second time" not in str(error):
                 raise
             self.freed = True  # the function has done its backward pass itself
+            self.used_up = UsedUp(tuple(leaf for leaf in self.leaves if leaf not in self.inner) or (Leaf(),))
             del recorder.steps[self.cut :]
 
     # What is left behind.
@@ -378,7 +379,11 @@ class Session:
         return self.rebuild(found)
 
     def attach(self, found: list[Tensor], given: list[Tensor], arguments: list[Any], fresh: list[Any]) -> None:
-        """Give the results their graph: one node that runs the backward program."""
+        """Give the results their graph: one node that runs the backward program, or says that it has been used up."""
+        if self.freed:
+            for k in self.with_graph:
+                found[k].node = self.used_up
+            return
         parents = tuple(given[self.inner[leaf]].node if leaf in self.inner else leaf for leaf in self.leaves)
         kept = [fresh[self.forward.slot[v]] for v in self.saved]
         watched = [share(found[k]) for k in self.with_graph if self.returned[k][1].value in self.saved]
