@@ -65,3 +65,15 @@ def test_many_operands_have_names_of_their_own(order):
     compiled = tg.compile(total)
     assert compiled(*xs).tolist() == [float(sum(k * k for k in range(12)))] * 5
     assert compiled.program.steps[1] == 1
+
+
+def test_loops_of_two_devices_stay_apart(order):
+    x, y = tg.full((5,), 2.0), tg.full((5,), 3.0, device="cuda")
+
+    def both(x, y):
+        return x * 2.0 + 1.0, y * 2.0 + 1.0, tg.zeros(5), tg.zeros(5, device="cuda")
+
+    compiled = tg.compile(both)
+    found = [compiled(x, y) for _ in range(2)][1]
+    assert [t.device.type for t in found] == ["cpu", "cuda", "cpu", "cuda"]
+    assert [t.tolist() for t in found] == [[5.0] * 5, [7.0] * 5, [0.0] * 5, [0.0] * 5]

@@ -23,21 +23,20 @@ from tinygrad_kernels.expr import Expr, Formula, walk
 from .. import dtypes
 from ..ops.strides import contiguous_strides
 from .memory import part, whole
-from .passes import in_a_row, in_order
+from .passes import in_a_row, in_order, is_plain
 from .planning import Place, Plan
 from .program import Access, Call, Fold, Loop, Number, Piece, Program, Value
 from .symbols import Constant, Refused
 
 
 class Emission:
-    """The lines of the replay function, what their names stand for, and a description of each line."""
+    """The lines of the replay function, and what their names stand for."""
 
     def __init__(self, program: Program, plan: Plan) -> None:
         self.program, self.plan = program, plan
         self.names: dict[str, Any] = {}
         self.known: dict[Any, str] = {}
         self.lines: list[str] = []
-        self.about: list[str] = []
         self.arena: dict[Any, Any] = {}
         for step in program.steps:
             if isinstance(step, Fold):
@@ -100,7 +99,7 @@ class Emission:
 
     def loop(self, step: Loop) -> None:
         if step.target is not None or not all(
-            isinstance(a, Number) or in_a_row(a, step.shape) or not any(a.strides) for a in step.operands.values()
+            isinstance(a, Number) or is_plain(a, step.shape) for a in step.operands.values()
         ):
             self.strided(step)
             return
@@ -118,7 +117,7 @@ class Emission:
         backend = kind.backend
         kernel = backend.flat(formula, signature, prod(step.shape) >= backend.PARALLEL_FROM)
         results = [self.buffer(step.made[k]) for k in order[len(changed) :]]
-        self.line(kernel, [*results, *(text for text, _, _ in given)], formula)
+        self.line(kernel, [*results, *(text for text, _, _ in given)])
 
     def strided(self, step: Loop) -> None:
         (made,) = step.made
@@ -145,7 +144,7 @@ class Emission:
         backend = made.kind.backend
         kernel = backend.strided(formula, signature, len(dims), prod(dims) >= backend.PARALLEL_FROM)
         out = [] if in_place else [self.buffer(made), repr((place.offset, *place.strides))]
-        self.line(kernel, [repr(tuple(dims)), *out, *texts], formula)
+        self.line(kernel, [repr(tuple(dims)), *out, *texts])
 
     def fold(self, step: Fold) -> None:
         names = list(step.operands)
@@ -161,7 +160,7 @@ class Emission:
         else:
             kernel = (backend.columns if step.columns else backend.rows)(formula, signature, big, step.op)
             sizes = [*map(repr, step.shape[1:]), repr(step.divisors[0])]
-        self.line(kernel, [*results, *sizes, *inputs], formula, f"{step.op} of ")
+        self.line(kernel, [*results, *sizes, *inputs])
 
     # Kernels written by hand.
     def call(self, step: Call) -> None:
@@ -182,11 +181,9 @@ class Emission:
         if step.checks:
             line = f"{self.name('ask', asking(step.checks))}({line})"
         self.lines.append(line)
-        self.about.append(step.name)
 
-    def line(self, kernel: Callable, arguments: list[str], formula: Formula, what: str = "") -> None:
+    def line(self, kernel: Callable, arguments: list[str]) -> None:
         self.lines.append(f"{self.name('k', kernel)}({', '.join(arguments)})")
-        self.about.append(what + repr(formula))
 
     def source(self, arguments: int, numbers: list[str]) -> str:
         """The text of the replay function."""

@@ -32,7 +32,7 @@ from tinygrad_kernels.expr import Expr, walk
 
 from ..ops.strides import contiguous_strides
 from .formulas import PREDICATES, rebuilt
-from .passes import in_a_row, in_order
+from .passes import in_a_row, in_order, is_plain
 from .program import Access, Call, Fold, Loop, Number, Program, Shape, Step, Value
 
 MOST_ARRAYS = 24  # that one loop reads and writes
@@ -189,7 +189,9 @@ def join_loops(program: Program, order: Order) -> None:
 
 
 def fits(first: Loop, second: Loop) -> bool:
-    """Could the two be one loop, as far as their places and dtypes go?"""
+    """Could the two be one loop, as far as their places, devices and dtypes go?"""
+    if first.made[0].kind.device != second.made[0].kind.device:
+        return False
     if first.compute != second.compute or prod(first.shape) != prod(second.shape):
         return False
     if isinstance(first, Fold) and isinstance(second, Fold):
@@ -266,9 +268,8 @@ def assembled(
     both.made, both.outputs = [v for v, _ in pairs], [e for _, e in pairs]
     both.prune()
     if isinstance(both, Fold):
-        steps = [a.strides for a in both.operands.values() if isinstance(a, Access)]
-        flat = [in_a_row(a, shape) for a in both.operands.values() if isinstance(a, Access)]
-        if not any(flat) or not all(f or not any(s) for f, s in zip(flat, steps, strict=True)):
+        found = accesses(both)
+        if not any(in_a_row(a, shape) for a in found) or not all(is_plain(a, shape) for a in found):
             return None
     return both
 
@@ -291,7 +292,7 @@ def seen_in(step: Loop, shape: Shape) -> bool:
     """Can a loop be seen in these axes: because they are its own, or all its operands are in order or one number?"""
     if step.shape == shape:
         return True
-    return all(in_a_row(a, step.shape) or not any(a.strides) for a in step.operands.values() if isinstance(a, Access))
+    return all(is_plain(a, step.shape) for a in accesses(step))
 
 
 def seen_as(step: Loop, shape: Shape) -> dict[str, Any]:
@@ -335,10 +336,10 @@ def worth(first: Loop, second: Loop, both: Loop, chained: bool) -> bool:
     """Is one loop better than two? Fewer bytes, or fewer calls where these are what counts."""
     if arrays(both) > MOST_ARRAYS or sum(1 for _ in walk(tuple(both.outputs))) > MOST_OPERATIONS:
         return False
-    ordered = all(in_a_row(a, both.shape) or not any(a.strides) for a in accesses(both))
+    ordered = all(is_plain(a, both.shape) for a in accesses(both))
     if not ordered and len(both.made) > 1:
         return False  # printed strided loops have one result
-    if not ordered and all(in_a_row(a, s.shape) or not any(a.strides) for s in (first, second) for a in accesses(s)):
+    if not ordered and all(is_plain(a, s.shape) for s in (first, second) for a in accesses(s)):
         return False
     if chained or arrays(both) < arrays(first) + arrays(second):
         return True

@@ -10,8 +10,6 @@ from __future__ import annotations
 
 import signal
 import threading
-from collections.abc import Iterator
-from contextlib import contextmanager
 from typing import Any
 
 
@@ -58,14 +56,3 @@ class Shield:
 
 
 shield = Shield()
-
-
-@contextmanager
-def shielded() -> Iterator[None]:
-    """Inside, an interrupt waits."""
-    held = shield.begin()
-    try:
-        yield
-    finally:
-        if held:
-            shield.end()

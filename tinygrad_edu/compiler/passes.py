@@ -39,6 +39,11 @@ def in_order(access: Access, shape: Shape) -> bool:
     return access.offset == 0 and access.value.size == prod(shape) and in_a_row(access, shape)
 
 
+def is_plain(access: Access, shape: Shape) -> bool:
+    """Does a loop over `shape` read neighbours, or one element only? The simplest kernels can."""
+    return not any(access.strides) or in_a_row(access, shape)
+
+
 def lasting(program: Program) -> set[Value]:
     """Values that keep their numbers to the end: those of memory that the program does not change later."""
     last = {v.memory: v for v in program.final}
@@ -151,8 +156,8 @@ def key_of(step: Step) -> tuple | None:
     if isinstance(step, Fold):
         return ("fold", step.op, step.shape, step.compute, tuple(map(id, step.outputs)), tuple(step.divisors))
     if isinstance(step, Loop):
-        dtypes = tuple(v.dtype for v in step.made)
-        return None if step.target else ("loop", step.shape, step.compute, tuple(map(id, step.outputs)), dtypes)
+        kinds = tuple(id(v.kind) for v in step.made)
+        return None if step.target else ("loop", step.shape, step.compute, tuple(map(id, step.outputs)), kinds)
     assert isinstance(step, Call)
     if not step.pure or step.checks:
         return None

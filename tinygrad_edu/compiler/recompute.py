@@ -25,7 +25,7 @@ from tinygrad_kernels.expr import Expr, inputs_of
 
 from ..ops.strides import contiguous_strides
 from .formulas import PREDICATES, cost, rebuilt
-from .passes import in_a_row, in_order, lasting, runs_along
+from .passes import in_order, is_plain, lasting, runs_along
 from .program import Access, Fold, Loop, Program, Step, Value
 
 CHEAP = 6  # operations of a formula that is computed again
@@ -47,7 +47,9 @@ def recompute(program: Program) -> None:
             if v in wanted or v.memory is not None or v not in stays or not users or cost(e) > CHEAP:
                 continue
             operands = {name: step.operands[name] for name in inputs_of((e,))}
-            if not all(isinstance(a, Access) and a.value in stays and movable(a, step) for a in operands.values()):
+            if not all(
+                isinstance(a, Access) and a.value in stays and is_plain(a, step.shape) for a in operands.values()
+            ):
                 continue
             if all(can_take(user, v, e, step) for user in users) and pays(v, operands, users, program, step):
                 for user in users:
@@ -56,10 +58,6 @@ def recompute(program: Program) -> None:
                     for a in user.operands.values():
                         if isinstance(a, Access) and user not in readers.setdefault(a.value, []):
                             readers[a.value].append(user)
-
-
-def movable(a: Access, step: Loop) -> bool:
-    return in_a_row(a, step.shape) or not any(a.strides)
 
 
 def can_take(user: Step, v: Value, e: Expr, step: Loop) -> bool:
