@@ -277,6 +277,14 @@ def test_a_failure_in_the_middle_leaves_the_optimizer_as_it_was():
     assert all((a == b).all() for a, b in zip(state_of(net, optimizer)[0], held[0], strict=True))
 
 
+def test_a_tensor_whose_constructor_raised_is_no_hindrance():
+    with pytest.raises(TypeError) as kept:  # whose traceback holds a Tensor without fields
+        tg.Tensor("abc")
+    function = tg.compile(lambda x: x * 2.0 + 1.0)
+    assert function(tg.ones(3)).tolist() == [3.0, 3.0, 3.0]
+    assert kept.value is not None
+
+
 def test_threads_train_models_of_their_own():
     fits = [fit(tg.compile) for _ in range(2)]
     x = numbers(0, 40)

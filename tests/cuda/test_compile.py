@@ -77,3 +77,121 @@ def test_loops_of_two_devices_stay_apart(order):
     found = [compiled(x, y) for _ in range(2)][1]
     assert [t.device.type for t in found] == ["cpu", "cuda", "cpu", "cuda"]
     assert [t.tolist() for t in found] == [[5.0] * 5, [7.0] * 5, [0.0] * 5, [0.0] * 5]
+
+
+def parts_of(compiled):
+    """What a captured program calls at each replay: 'graph', or the number of lines."""
+    run = compiled.sessions[0][1].forward.run
+    return ["graph" if hasattr(queue, "__self__") else len(queue.args[0]) for queue in run.parts]
+
+
+def test_replays_are_one_graph_and_see_new_arguments_numbers_and_weights(order):
+    results = []
+    for make in (lambda f: f, tg.compile):
+        model, step = network(make)
+        optimizer = next(c.cell_contents for c in getattr(step, "function", step).__closure__
+                         if isinstance(c.cell_contents, tg.optim.Optimizer))  # fmt: skip
+        found = []
+        for k in range(7):
+            optimizer.param_groups[0]["lr"] = 0.05 / (k + 1)
+            x = tg.linspace(-1.0 - k, 2.0, 9, device="cuda")
+            found.append(step(x, x.sin()))  # all are kept: a replay must not write on the results of another
+            if k == 4:
+                model.load_state_dict({name: w * 0.5 for name, w in model.state_dict().items()})
+        results.append([loss.item() for loss in found] + model[0].weight.flatten().tolist())
+    np.testing.assert_allclose(results[1], results[0], rtol=1e-5)
+    assert parts_of(step) == ["graph"]
+    assert str(step.program).endswith("queued as 1 calls, 1 of them graphs")
+
+
+def test_random_numbers_are_drawn_between_two_graphs(order):
+    layer = nn.Linear(6, 6).to("cuda")
+
+    def function(x):
+        hidden = tg.nn.functional.dropout((layer(x) * 2.0).tanh(), 0.5)
+        return (hidden @ hidden.T).relu().sum(1), hidden
+
+    x, found = tg.rand(5, 6, device="cuda"), []
+    for f in (function, tg.compile(function)):
+        tg.manual_seed(5)
+        found.append([[y.tolist() for y in f(x * (k + 1.0))] for k in range(5)])
+    with tg.no_grad():
+        assert len({str(hidden) for _, hidden in found[1]}) == 5
+    for eager, compiled in zip(*found, strict=True):
+        for a, b in zip(eager, compiled, strict=True):
+            np.testing.assert_allclose(b, a, rtol=1e-5)
+
+
+def test_a_question_is_asked_again_at_each_replay(order):
+    w = tg.zeros(3, 4, device="cuda", requires_grad=True)
+    optimizer = tg.optim.SGD([w], lr=0.5)
+
+    @tg.compile
+    def step(x, classes):
+        optimizer.zero_grad()
+        loss = tg.nn.functional.cross_entropy(x @ w, classes)
+        loss.backward()
+        optimizer.step()
+        return loss
+
+    x, classes = tg.eye(3, device="cuda"), tg.tensor([0, 1, 2], device="cuda")
+    losses = [step(x, classes).item() for _ in range(4)]
+    assert losses == sorted(losses, reverse=True) and "graph" in parts_of(step) and 1 in parts_of(step)
+    before = w.tolist()
+    with pytest.raises(IndexError, match="Target 9"):
+        step(x, tg.tensor([0, 9, 2], device="cuda"))
+    assert w.tolist() == before
+    assert step(x, classes).item() < losses[-1]
+
+
+def test_an_argument_that_the_function_changes_is_changed(order):
+    @tg.compile
+    def function(x, y):
+        x.add_(y).mul_(2.0)
+        return x.sum(), x @ y
+
+    x, y, expected = tg.ones(4, device="cuda"), tg.arange(4.0, device="cuda"), np.ones(4)
+    for _ in range(5):
+        total, product = function(x, y)
+        expected = (expected + np.arange(4.0)) * 2
+        assert (x.tolist(), total.item(), product.item()) == (
+            expected.tolist(), expected.sum(), expected @ np.arange(4.0)
+        )  # fmt: skip
+
+
+def test_what_moves_much_and_launches_little_is_not_captured(order):
+    def function(x):
+        return x * 2.0 + 1.0, x.sum()
+
+    def sessions(x):
+        compiled = tg.compile(function)
+        return compiled(x)[1].item(), compiled.sessions[0][1].forward
+
+    from tinygrad_edu.compiler import capture
+
+    small = sessions(tg.ones(3, device="cuda"))[1]
+    assert len(small.program.steps) == 1 or isinstance(small.run, capture.Captured)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(capture, "BYTES_PER_SECOND", 1.0)
+        total, large = sessions(tg.ones(3, device="cuda"))
+    assert total == 3.0 and not isinstance(large.run, capture.Captured)
+
+
+def test_other_settings_are_written_down_anew(order):
+    a = tg.rand(8, 8, device="cuda")
+
+    @tg.compile
+    def function(x):
+        return ((a @ x).relu() @ x).sum(0).exp(), x.mean()
+
+    before = [function(a)[0].tolist() for _ in range(4)]
+    run = function.sessions[0][1].forward.run
+    old = run.parts
+    try:
+        tg.backends.cuda.matmul.allow_tf32 = True
+        after = [function(a)[0].tolist() for _ in range(4)]
+    finally:
+        tg.backends.cuda.matmul.allow_tf32 = False
+    assert run.parts is not old
+    assert before == [before[0]] * 4
+    np.testing.assert_allclose(after, before, rtol=2e-2)

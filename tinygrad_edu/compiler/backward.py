@@ -55,7 +55,7 @@ class CompiledBackward(Node):
                 part = Tensor(layout.kind.empty(layout.n), layout.shape, layout.kind).fill_(0)
             arguments[number] = part.contiguous().flat
         arguments[len(arguments) - len(self.kept) :] = self.kept
-        fresh = [make() for make in made.fresh]
+        fresh = made.fresh()
         with session.lock:
             made.run(*arguments, *fresh)
         found: list[Tensor | None] = []

@@ -55,6 +55,8 @@ def part_text(name: str, made: Any) -> str:
         f"{readable(arena)} of memory for what is computed on the way"
     ]
     lines += [*indented([step_text(step) for step in made.program.steps]), "", *made.text.rstrip().split("\n")]
+    if made.makers is None:
+        lines += ["", str(made.run)]
     return "\n".join(lines)
 
 

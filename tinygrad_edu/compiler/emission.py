@@ -32,8 +32,10 @@ from .symbols import Constant, Refused
 class Emission:
     """The lines of the replay function, and what their names stand for."""
 
-    def __init__(self, program: Program, plan: Plan) -> None:
-        self.program, self.plan = program, plan
+    def __init__(self, program: Program, plan: Plan, in_memory: bool = False) -> None:
+        """`in_memory`: the numbers that optimizers give come as buffers of one element (capture.py)."""
+        self.program, self.plan, self.in_memory = program, plan, in_memory
+        self.numbers: dict[str, str] = {}  # and the dtype of each
         self.names: dict[str, Any] = {}
         self.known: dict[Any, str] = {}
         self.lines: list[str] = []
@@ -78,10 +80,17 @@ class Emission:
         return part(self.arena[device], v.kind, p.offset, p.size)
 
     # Loops.
-    def operand(self, a: Any, shape: tuple[int, ...]) -> tuple[str, str, str]:
+    def number(self, a: Number, compute: str) -> tuple[str, str, str]:
+        """(text, access, dtype) of a number."""
+        text = f"n{a.update}_{a.k}"
+        self.numbers[text] = compute
+        return (text, "one", compute) if self.in_memory else (text, "number", "number")
+
+    def operand(self, a: Any, step: Loop) -> tuple[str, str, str]:
         """(text, access, dtype) of an operand that is read in order, or is one number."""
+        shape = step.shape
         if isinstance(a, Number):
-            return f"n{a.update}_{a.k}", "number", "number"
+            return self.number(a, step.compute)
         if in_a_row(a, shape):
             return self.buffer(a.value, a.offset, prod(shape)), "flat", a.value.dtype
         return self.buffer(a.value, a.offset, 1), "one", a.value.dtype
@@ -110,7 +119,7 @@ class Emission:
         order = [*changed, *(k for k in range(len(step.made)) if k not in changed)]
         first = [inside[places[step.made[k]]] for k in changed]
         names = [*first, *(name for name in step.operands if name not in first)]
-        given = [self.operand(step.operands[name], step.shape) for name in names]
+        given = [self.operand(step.operands[name], step) for name in names]
         formula = self.formula([step.outputs[k] for k in order], names)
         signature = Signature([d for _, _, d in given], [a for _, a, _ in given], step.compute, len(changed))
         kind = step.made[0].kind
@@ -130,9 +139,10 @@ class Emission:
         for name in names:
             a = step.operands[name]
             if isinstance(a, Number):
-                access.append("number")
-                dtypes.append("number")
-                texts.append(f"n{a.update}_{a.k}")
+                text, how, dtype = self.number(a, step.compute)
+                access.append("fixed" if how == "one" else how)
+                dtypes.append(dtype)
+                texts += [text, repr((0,) * (len(dims) + 1))] if how == "one" else [text]
                 continue
             access.append({1: "unit", 0: "fixed"}.get(a.strides[-1], "strided"))
             dtypes.append(a.value.dtype)
@@ -148,7 +158,7 @@ class Emission:
 
     def fold(self, step: Fold) -> None:
         names = list(step.operands)
-        given = [self.operand(step.operands[name], step.shape) for name in names]
+        given = [self.operand(step.operands[name], step) for name in names]
         formula = self.formula(step.outputs, names)
         signature = Signature([d for _, _, d in given], [a for _, a, _ in given], step.compute)
         backend = step.made[0].kind.backend

@@ -62,9 +62,13 @@ def print_fast(session: Session, given: list[Tensor]) -> tuple[str, dict[str, An
     for where, key, tensor in session.found:
         found = f"{name('cell', where)}.cell_contents" if key is None else f"{name('names', where)}.get({key!r})"
         holds.append(f"{found} is {name('t', tensor)}")
-    fresh = [f"r{k}" for k in range(len(session.forward.fresh))]
+    forward = session.forward
+    fresh = [f"r{k}" for k in range(len(forward.program.results))]
     lines = [f"    {name('leaf', leaf)}.grad = None" for leaf in session.dropped]
-    lines += [f"    {r} = {name('new', make)}()" for r, make in zip(fresh, session.forward.fresh, strict=True)]
+    if forward.makers is not None:
+        lines += [f"    {r} = {name('new', make)}()" for r, make in zip(fresh, forward.makers, strict=True)]
+    elif fresh:
+        lines.append(f"    {', '.join(fresh)}, = {name('new', forward.fresh)}()")
     lines += [
         "    with lock:",
         "        held = get_ident() == shield.main",

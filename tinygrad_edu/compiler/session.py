@@ -28,55 +28,18 @@ from ..dtypes import get_default_dtype
 from ..graph import Leaf, changes, no_grad, share
 from ..tensors import Tensor
 from .backward import CompiledBackward, UsedUp, crossing, leaves_of, value_in_order
-from .describe import step_text
-from .emission import Emission
 from .fast import MISS, print_fast
-from .fusion import fuse
 from .guards import living, module_class, module_states, tensors_found_by
 from .interrupts import shield
 from .layouts import Layout, buffer_of
+from .made import Made
 from .memory import owner, root_of
-from .passes import drop_dead, forward_copies, replace, spread_constants
-from .passes import share as share_steps
-from .planning import plan_memory
+from .passes import replace
 from .program import Call, Program, Value
-from .recompute import recompute
 from .recorder import Recorder
 from .recording import recording
 from .symbols import Refused, Symbol, cannot
 from .updates import asked, put_back
-
-
-class Made:
-    """A program made ready to run: `run(arguments..., results..., numbers...)`, and makers of fresh results."""
-
-    def __init__(self, program: Program, arguments: int, numbers: list[str]) -> None:
-        self.before = (len(program.steps), program.bytes_moved())
-        self.recorded = [step_text(step) for step in program.steps]
-        given = list(program.results)
-        optimize(program)
-        first = {v: k for k, v in reversed(list(enumerate(program.results)))}
-        self.slot = {old: first[new] for old, new in zip(given, program.results, strict=True)}  # of results, by value
-        self.program = program
-        self.plan = plan_memory(program)
-        self.emission = Emission(program, self.plan)
-        self.text = self.emission.source(arguments, numbers)
-        namespace = dict(self.emission.names)
-        exec(compile(self.text, "<compiled program>", "exec"), namespace)
-        self.run: Callable[..., None] = namespace["replay"]
-        self.fresh = [v.kind.backend.maker(v.dtype, v.size) for v in program.results]
-
-
-def optimize(program: Program) -> None:
-    """All passes, in order."""
-    drop_dead(program)
-    forward_copies(program)
-    share_steps(program)
-    spread_constants(program)
-    drop_dead(program)
-    fuse(program)
-    recompute(program)
-    drop_dead(program)
 
 
 class Session:
@@ -219,6 +182,8 @@ class Session:
             if not isinstance(x, Tensor):
                 modules.append(x)
                 continue
+            if not hasattr(x, "shared"):
+                continue  # its constructor raised, and the traceback holds it
             buffer = x.flat if x.flat is not None else x.region[0] if x.region is not None else None
             if isinstance(buffer, Symbol):
                 if buffer.memory.home is None and buffer.memory.value is not None and x.node is None:
@@ -314,7 +279,7 @@ class Session:
                 raise Refused
             for leaf in self.dropped:
                 leaf.grad = None  # as the function does first of all: its memory may be used again
-            fresh = [make() for make in self.forward.fresh]
+            fresh = self.forward.fresh()
             held = shield.begin()
             try:
                 if first:

@@ -121,10 +121,9 @@ def load(kernel: Kernel) -> Callable[..., None]:
     cubin = cubin_of(kernel, (capability.major, capability.minor))
     function = ObjectCode.from_cubin(cubin.code).get_kernel(cubin.entry)
     config: Any = lru_cache(1024)(lambda blocks, threads: LaunchConfig(grid=blocks, block=threads))
-    stream = device.stream
 
     def start(blocks: int | tuple, threads: int | tuple, *arguments: Any) -> None:
-        launch(stream, config(blocks, threads), function, *arguments)
+        launch(gpu().stream, config(blocks, threads), function, *arguments)
 
     def start_and_wait(blocks: int | tuple, threads: int | tuple, *arguments: Any) -> None:
         start(blocks, threads, *arguments)

@@ -174,8 +174,18 @@ def maker(dtype: str, n: int) -> Callable[[], Buffer]:
     return partial(empty, n, np.dtype(dtype))
 
 
+class Crossings:
+    """How often numbers went from the host to the device or back."""
+
+    count = 0
+
+
+crossings = Crossings()
+
+
 def from_numpy(array: np.ndarray) -> Buffer:
     """A copy of an array on the device."""
+    crossings.count += 1
     array = np.ascontiguousarray(array).reshape(-1)
     buffer = empty(array.size, array.dtype)
     if array.size:
@@ -183,8 +193,14 @@ def from_numpy(array: np.ndarray) -> Buffer:
     return buffer
 
 
+def send(buffer: Buffer, array: np.ndarray) -> None:
+    """Fill a buffer with a small array, and do not wait."""
+    memory.send(buffer.at, array)
+
+
 def to_numpy(buffer: Buffer) -> np.ndarray:
     """A copy of a buffer on the host. Waits for everything that was queued before."""
+    crossings.count += 1
     array = np.empty(buffer.size, buffer.dtype)
     if array.size:
         memory.copy_out(array, buffer.at)
@@ -200,7 +216,7 @@ def seen_as(buffer: Buffer, dtype: str) -> Buffer:
     """The same bits as elements of another dtype: the same memory."""
     other: Any = np.dtype(dtype)
     size = buffer.nbytes // other.itemsize
-    return Buffer(buffer.at.view(other) if SIMULATED else buffer.at, size, other, buffer.block)
+    return Buffer(buffer.at[: buffer.size].view(other) if SIMULATED else buffer.at, size, other, buffer.block)
 
 
 def address(buffer: Buffer) -> int:

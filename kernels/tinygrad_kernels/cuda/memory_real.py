@@ -8,6 +8,8 @@ Source: CUDA Driver API, sections 6.13 (memory) and 6.14 (stream-ordered allocat
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from copy import copy
 from functools import cache
 from threading import Lock, local
 from typing import Any
@@ -49,6 +51,12 @@ def gpu() -> Gpu:
     return _here.gpu
 
 
+def own() -> Gpu:
+    """The same, with the library's stream also in a thread that writes a graph down on another one."""
+    gpu()
+    return _started()
+
+
 def checked(answer: tuple) -> Any:
     """What a call of the driver returns, or its error as an exception."""
     status, *values = answer
@@ -63,11 +71,11 @@ def checked(answer: tuple) -> Any:
 
 
 def allocate(nbytes: int) -> int:
-    return int(checked(driver.cuMemAllocAsync(nbytes, gpu().handle)))
+    return int(checked(driver.cuMemAllocAsync(nbytes, own().handle)))
 
 
 def release(raw: int) -> None:
-    checked(driver.cuMemFreeAsync(raw, gpu().handle))
+    checked(driver.cuMemFreeAsync(raw, own().handle))
 
 
 def trim() -> None:
@@ -89,6 +97,11 @@ def copy_in(at: int, array: np.ndarray) -> None:
     checked(driver.cuStreamSynchronize(gpu().handle))  # the array may change, or die, after this
 
 
+def send(at: int, array: np.ndarray) -> None:
+    """Like copy_in, without waiting: for small ordinary arrays, which the driver puts aside at once."""
+    checked(driver.cuMemcpyHtoDAsync(at, array.ctypes.data, array.nbytes, gpu().handle))
+
+
 def copy_out(array: np.ndarray, at: int) -> None:
     checked(driver.cuMemcpyDtoHAsync(array.ctypes.data, at, array.nbytes, gpu().handle))
     checked(driver.cuStreamSynchronize(gpu().handle))
@@ -102,7 +115,7 @@ def copy_across(to: int, at: int, nbytes: int) -> None:
 
 def synchronize() -> None:
     """Wait until everything that was queued is done."""
-    checked(driver.cuStreamSynchronize(gpu().handle))
+    checked(driver.cuStreamSynchronize(own().handle))
 
 
 def wait_for_all() -> None:
@@ -141,6 +154,45 @@ def properties() -> dict[str, Any]:
         "compute_capability": (capability.major, capability.minor),
         "multiprocessors": device.properties.multiprocessor_count,
     }
+
+
+def record(work: Callable[[], None]) -> Recorded:
+    """What `work` queues, which is not run now. It goes to a stream of its own, so that other threads are not in it."""
+    outer = gpu()
+    inner = _here.gpu = copy(outer)
+    inner.stream = outer.device.create_stream()
+    inner.handle = driver.CUstream(int(inner.stream.handle))
+    relaxed = driver.CUstreamCaptureMode.CU_STREAM_CAPTURE_MODE_RELAXED
+    try:
+        checked(driver.cuStreamBeginCapture(inner.handle, relaxed))
+        try:
+            work()
+        except BaseException:
+            status, graph = driver.cuStreamEndCapture(inner.handle)
+            if status == driver.CUresult.CUDA_SUCCESS:
+                driver.cuGraphDestroy(graph)
+            raise
+        graph = checked(driver.cuStreamEndCapture(inner.handle))
+    finally:
+        _here.gpu = outer
+    try:
+        return Recorded(checked(driver.cuGraphInstantiate(graph, 0)))
+    finally:
+        checked(driver.cuGraphDestroy(graph))
+
+
+class Recorded:
+    """A graph of the driver, ready to be launched."""
+
+    def __init__(self, executable: Any) -> None:
+        self.executable = executable
+
+    def launch(self) -> None:
+        checked(driver.cuGraphLaunch(self.executable, gpu().handle))
+
+    def __del__(self) -> None:
+        driver.cuStreamSynchronize(_started().handle)  # it may be running
+        driver.cuGraphExecDestroy(self.executable)
 
 
 class Point:

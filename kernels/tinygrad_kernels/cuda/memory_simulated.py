@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
+
+from . import simulator
 
 TOTAL = 1 << 30  # bytes that the simulated GPU has
 used = 0
@@ -40,15 +43,23 @@ def offset(at: np.ndarray, start: int, dtype: np.dtype) -> np.ndarray:
 
 
 def copy_in(at: np.ndarray, array: np.ndarray) -> None:
+    assert simulator.queue is None, "numbers of the host would be written down as they are now"
     at[: array.size] = array
 
 
+send = copy_in
+
+
 def copy_out(array: np.ndarray, at: np.ndarray) -> None:
+    assert simulator.queue is None, "nothing is computed yet that could be asked for"
     array[:] = at[: array.size]
 
 
 def copy_across(to: np.ndarray, at: np.ndarray, nbytes: int) -> None:
     n = nbytes // at.itemsize
+    if simulator.queue is not None:
+        simulator.queue.append((np.copyto, to[:n], at[:n]))
+        return
     to[:n] = at[:n]
 
 
@@ -75,6 +86,27 @@ def info() -> tuple[int, int]:
 
 def properties() -> dict[str, Any]:
     return {"name": "simulated GPU", "compute_capability": (9, 0), "multiprocessors": 2}
+
+
+def record(work: Callable[[], None]) -> Recorded:
+    """What `work` queues, which is not run now."""
+    simulator.queue = queue = list[tuple]()
+    try:
+        work()
+    finally:
+        simulator.queue = None
+    return Recorded(queue)
+
+
+class Recorded:
+    """Kernels with their arguments."""
+
+    def __init__(self, queue: list[tuple]) -> None:
+        self.queue = queue
+
+    def launch(self) -> None:
+        for function, *arguments in self.queue:
+            function(*arguments)
 
 
 class Point:

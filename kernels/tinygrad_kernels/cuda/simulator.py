@@ -66,11 +66,15 @@ class Block:
 
 
 current: Any = None  # the thread that runs
+queue: list[tuple] | None = None  # while a graph is written down (graphs.py): its launches
 
 
 def run(function: Callable, blocks: Place, threads: Place, arguments: tuple, barriers: bool) -> None:
     """Run a kernel. Without `barriers` a thread is a call, and needs no greenlet."""
     global current
+    if queue is not None:
+        queue.append((run, function, blocks, threads, arguments, barriers))
+        return
     with np.errstate(all="ignore"):  # a GPU does not warn
         try:
             for z in range(blocks.z):
