@@ -66,7 +66,7 @@ def script(monkeypatch, capsys):
 @pytest.fixture
 def under_pytorch(monkeypatch, capsys):
     """A function that runs an example with only its import changed, and returns what it prints."""
-    pytest.importorskip("torch")
+    torch = pytest.importorskip("torch")
     monkeypatch.syspath_prepend(str(EXAMPLES))
 
     def run(name: str, *options: str) -> str:
@@ -79,7 +79,8 @@ def under_pytorch(monkeypatch, capsys):
         namespace["main"](list(options))
         return capsys.readouterr().out
 
-    return run
+    yield run
+    torch.set_default_device(None)  # that an example sets; with one set, torch's l1_loss forgets its weight
 
 
 def check_picture(path: Path) -> None:
