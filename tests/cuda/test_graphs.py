@@ -2,7 +2,6 @@
 
 import numpy as np
 import pytest
-
 from tinygrad_kernels.codegen import Signature
 from tinygrad_kernels.cuda import memory
 from tinygrad_kernels.cuda.elementwise import fill, flat
