@@ -82,7 +82,7 @@ def _batch_norm(out, gx, gw, gb, x, y):
 def _attention(out, p, gq, gk, gv, x, y):
     sizes = np.array([2, 90, 80, 16, 16, *3 * (0, 4096, 1024, 16), *5 * (0,)])  # 2 heads of 10 examples
     backend.attention(out, p, x, y, x, np.empty(0, np.float32), sizes, 0.25, True)
-    backend.attention_backward(gq, gk, gv, y[: out.size], p, x, y, x, sizes, 0.25)
+    backend.attention_backward(gq, gk, gv, y[: out.size], p, x, y, x, sizes, 0.25, True)
 
 
 def _logsumexp(out, sums, gx, x, y):

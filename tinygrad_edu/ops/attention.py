@@ -30,11 +30,13 @@ from .strides import Size, broadcast_shapes
 class ScaledDotProductAttentionBackward(SavingNode):
     """Keeps q, k, v and the weights P."""
 
-    __slots__ = ("bias", "sizes", "scale")
+    __slots__ = ("bias", "sizes", "scale", "causal")
 
-    def __init__(self, q: Tensor, k: Tensor, v: Tensor, p: Tensor, bias: Any, sizes: Any, scale: float) -> None:
+    def __init__(
+        self, q: Tensor, k: Tensor, v: Tensor, p: Tensor, bias: Any, sizes: Any, scale: float, causal: bool
+    ) -> None:  # fmt: skip
         super().__init__((q.node, k.node, v.node), q, k, v, p)
-        self.bias, self.sizes, self.scale = bias, sizes, scale
+        self.bias, self.sizes, self.scale, self.causal = bias, sizes, scale, causal
 
     def pull(self, g: Tensor, graph: bool) -> tuple[Tensor, ...]:
         q, k, v, weights = self.saved()
@@ -49,7 +51,7 @@ class ScaledDotProductAttentionBackward(SavingNode):
         gq, gk, gv = (empty_heads(x.shape, kind) for x in (q, k, v))
         kind.backend.attention_backward(
             buffer(gq), buffer(gk), buffer(gv), g.transpose(1, 2).contiguous().flat, weights.flat, buffer(q), buffer(k),
-            buffer(v), self.sizes, self.scale,
+            buffer(v), self.sizes, self.scale, self.causal,
         )  # fmt: skip
         return gq, gk, gv
 
@@ -74,7 +76,7 @@ def fused(q: Tensor, k: Tensor, v: Tensor, bias: Tensor | None, causal: bool, sc
     out = empty_heads((batch, heads, n, v.shape[3]), kind)
     kind.backend.attention(buffer(out), weights.flat, buffer(q), buffer(k), buffer(v), seen, sizes, scale, causal)
     if mode.grad and (q.node is not None or k.node is not None or v.node is not None):
-        out.node = ScaledDotProductAttentionBackward(q, k, v, weights, bias, sizes, scale)
+        out.node = ScaledDotProductAttentionBackward(q, k, v, weights, bias, sizes, scale, causal)
     return out
 
 

@@ -13,6 +13,13 @@ The idea. One head fits in a cache. So a kernel does all of it for a head before
 matrix product of matmul.py where the operands lie, and softmax's loops over rows (rows.py), of which one, the
 exponential, takes all rows at once: rows are short, and a loop costs as much to begin as a hundred numbers do.
 
+Where a query must not see later keys, half of S is never looked at. So a head is cut into *stripes* of rows, and each
+computes the columns up to its last row:
+
+    rows  0 ... 31    ▒▒▒▒
+    rows 32 ... 63    ▒▒▒▒▒▒▒▒           ▒ computed, of which the last square is half for nothing
+    rows 64 ... 95    ▒▒▒▒▒▒▒▒▒▒▒▒
+
 The vector-Jacobian products, with G the cotangent of O:
 
     gV = Pᵀ G,   gP = G Vᵀ,   gS = P (gP - Σ_j gP P),   gQ = scale gS K,   gK = scale gSᵀ Q
@@ -35,7 +42,7 @@ from numpy import ndarray
 
 from tinygrad_kernels.cpu.jit import jit
 from tinygrad_kernels.cpu.matmul import multiply
-from tinygrad_kernels.cpu.rows import dot_block, exp_block, maximum, over_rows, sum_block
+from tinygrad_kernels.cpu.rows import _exp, dot_block, maximum, over_rows, sum_block
 
 # `sizes` holds heads, n, m, d, e; then for Q, K, V and the bias: offset, steps from batch to batch, head to head, row
 # to row; last the bias's step from column to column.
@@ -54,6 +61,12 @@ def _place(number, sizes, rows, width):
     """The same for what we allocate: laid out as (batch, rows, heads, width), the heads of a row side by side."""
     batch, head = number // sizes[0], number % sizes[0]
     return (batch * rows * sizes[0] + head) * width, sizes[0] * width
+
+
+@jit
+def _stripe(n, m, causal):
+    """Rows of a stripe: eight of them make a head, if later keys are not seen; otherwise one does."""
+    return max(32, (n + 7) // 8) if causal else max(n, m, 1)
 
 
 @jit
@@ -80,32 +93,47 @@ def _scale(row, factor):
 
 
 @jit
-def _subtract(row, value):
+def _shift(row, value, factor):
     for j in range(row.size):
-        row[j] -= value
+        row[j] = (row[j] - value) * factor
 
 
 @jit
-def _weigh(p, scores, number, sizes, bias, scale, causal):
-    """P from S (`scores`, which is lost): the rows' maxima, one exponential for the whole head, the rows' sums.
+def _times(out, row, factor):
+    for j in range(row.size):
+        out[j] = row[j] * factor
 
-    e^-inf = 0 is what a key weighs that may not be seen: so all loops are over whole rows, in whole vectors.
+
+@jit
+def _exp_all(x):
+    for j in range(x.size):
+        x[j] = _exp(x[j])
+
+
+@jit
+def _weigh(p, scores, lo, hi, width, number, sizes, bias, scale, causal):
+    """Rows lo ... hi of P from those of S, of which `width` columns are there (`scores`, which is lost).
+
+    The rows' maxima, one exponential for all of them, the rows' sums. e^-inf = 0 is what a key weighs that may not be
+    seen: so all loops are over whole rows, in whole vectors.
     """
-    n, m = sizes[1], sizes[2]
+    m = sizes[2]
     at, step = _start(number, sizes, BIAS)
-    for i in range(n):
-        row = scores[i * m : (i + 1) * m]
-        _scale(row, scale)
+    first = bias.size > 0 or scale <= 0  # multiply by `scale` before the maximum is looked for, or after?
+    for i in range(lo, hi):
+        row = scores[(i - lo) * width : (i - lo + 1) * width]
+        if first:
+            _scale(row, scale)
         if causal:
             _fill(row[i + 1 :], -np.inf)
         if bias.size == 0 or _add_bias(row, bias, at + i * step, sizes[BIAS + 4]):
-            _subtract(row, maximum(row))
-    exp_block(p, scores, scale * 0)
-    for i in range(n):
-        row = p[i * m : (i + 1) * m]
+            _shift(row, maximum(row), p.dtype.type(1.0) if first else scale)
+    _exp_all(scores[: (hi - lo) * width])
+    for i in range(lo, hi):
+        row, weights = scores[(i - lo) * width : (i - lo + 1) * width], p[i * m : (i + 1) * m]
         total = sum_block(row)
-        if total != 0:  # 0: nothing is seen
-            _scale(row, p.dtype.type(1.0 / total))
+        _times(weights[:width], row, p.dtype.type(1.0 / total if total != 0 else 0.0))  # 0: nothing is seen
+        _fill(weights[width:], 0)
 
 
 @jit
@@ -116,33 +144,41 @@ def _head(number, size, sizes, out, weights, q, k, v, bias, scale, causal):
     k_at, k_row = _start(number, sizes, K)
     v_at, v_row = _start(number, sizes, V)
     o_at, o_row = _place(number, sizes, n, e)
-    scores = np.empty(size, p.dtype)
-    multiply(scores, 0, m, q, q_at, q_row, 1, k, k_at, 1, k_row, n, m, d)
-    _weigh(p, scores, number, sizes, bias, p.dtype.type(scale), causal)
-    multiply(out, o_at, o_row, p, 0, m, 1, v, v_at, v_row, 1, n, e, m)
+    rows = _stripe(n, m, causal)
+    scores = np.empty(min(rows, n) * m, p.dtype)
+    for lo in range(0, n, rows):
+        hi, width = min(lo + rows, n), min(lo + rows, m)
+        multiply(scores, 0, width, q, q_at + lo * q_row, q_row, 1, k, k_at, 1, k_row, hi - lo, width, d)
+        _weigh(p, scores, lo, hi, width, number, sizes, bias, p.dtype.type(scale), causal)
+        multiply(out, o_at + lo * o_row, o_row, p, lo * m, m, 1, v, v_at, v_row, 1, hi - lo, e, width)
 
 
 @jit
-def _head_backward(number, size, sizes, gq, gk, gv, g, weights, q, k, v, scale):
+def _head_backward(number, size, sizes, gq, gk, gv, g, weights, q, k, v, scale, causal):
     n, m, d, e = sizes[1], sizes[2], sizes[3], sizes[4]
     p, gs = weights[number * size : (number + 1) * size], np.empty(size, g.dtype)
     q_at, q_row = _start(number, sizes, Q)
     k_at, k_row = _start(number, sizes, K)
     v_at, v_row = _start(number, sizes, V)
     g_at, g_row = _place(number, sizes, n, e)
-    multiply(gs, 0, m, g, g_at, g_row, 1, v, v_at, 1, v_row, n, m, e)
-    factor = g.dtype.type(scale)
-    for i in range(n):
-        row, y = gs[i * m : (i + 1) * m], p[i * m : (i + 1) * m]
-        mean = g.dtype.type(dot_block(row, y))
-        for j in range(row.size):
-            row[j] = y[j] * (row[j] - mean) * factor
     gq_at, gq_row = _place(number, sizes, n, d)
     gk_at, gk_row = _place(number, sizes, m, d)
     gv_at, gv_row = _place(number, sizes, m, e)
-    multiply(gq, gq_at, gq_row, gs, 0, m, 1, k, k_at, k_row, 1, n, d, m)
-    multiply(gk, gk_at, gk_row, gs, 0, 1, m, q, q_at, q_row, 1, m, d, n)
-    multiply(gv, gv_at, gv_row, p, 0, 1, m, g, g_at, g_row, 1, m, e, n)
+    factor, rows = g.dtype.type(scale), _stripe(n, m, causal)
+    for lo in range(0, n, rows):
+        hi, width = min(lo + rows, n), min(lo + rows, m)
+        multiply(gs, lo * m, m, g, g_at + lo * g_row, g_row, 1, v, v_at, 1, v_row, hi - lo, width, e)
+        for i in range(lo, hi):
+            row, y = gs[i * m : i * m + width], p[i * m : i * m + width]
+            mean = g.dtype.type(dot_block(row, y))
+            for j in range(row.size):
+                row[j] = y[j] * (row[j] - mean) * factor
+        multiply(gq, gq_at + lo * gq_row, gq_row, gs, lo * m, m, 1, k, k_at, k_row, 1, hi - lo, d, width)
+    for lo in range(0, m, rows):  # these keys are seen by the queries from the first one on
+        count, first = min(rows, m - lo), min(lo, n) if causal else 0
+        at, seen = first * m + lo, n - first
+        multiply(gk, gk_at + lo * gk_row, gk_row, gs, at, 1, m, q, q_at + first * q_row, q_row, 1, count, d, seen)
+        multiply(gv, gv_at + lo * gv_row, gv_row, p, at, 1, m, g, g_at + first * g_row, g_row, 1, count, e, seen)
 
 
 _forward, _backward = over_rows(_head), over_rows(_head_backward)
@@ -186,7 +222,8 @@ def attention_backward(
     v: ndarray,
     sizes: Sequence[int],
     scale: float,
+    causal: bool,
 ) -> None:
     """The gradients of q (batch, n, heads, d), k (batch, m, heads, d) and v (batch, m, heads, e); g is laid as out."""
     size = int(sizes[1] * sizes[2])
-    _backward(weights.size // size, size, np.array(sizes, np.int64), gq, gk, gv, g, weights, q, k, v, scale)
+    _backward(weights.size // size, size, np.array(sizes, np.int64), gq, gk, gv, g, weights, q, k, v, scale, causal)

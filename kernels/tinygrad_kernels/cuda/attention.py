@@ -234,7 +234,7 @@ def attention(
 
 
 def attention_backward(
-    gq: Any, gk: Any, gv: Any, g: Any, weights: Any, q: Any, k: Any, v: Any, sizes: Any, scale: float
+    gq: Any, gk: Any, gv: Any, g: Any, weights: Any, q: Any, k: Any, v: Any, sizes: Any, scale: float, causal: bool
 ) -> None:
     """The gradients of q (batch, n, heads, d), k (batch, m, heads, d) and v (batch, m, heads, e); g is laid as out."""
     (heads, n, m, d, e), (q_layout, k_layout, v_layout, _) = layouts(sizes)
