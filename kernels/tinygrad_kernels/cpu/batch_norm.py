@@ -30,7 +30,7 @@ import numpy as np
 from numpy import float64, ndarray
 
 from tinygrad_kernels.cpu.jit import jit
-from tinygrad_kernels.cpu.norm import centred, mean_of, parts, variance_of
+from tinygrad_kernels.cpu.norm import centred, mean_and_variance, parts
 from tinygrad_kernels.cpu.rows import over_rows
 
 
@@ -75,8 +75,7 @@ def _batch_norm_channel(
     row = np.empty(n, x.dtype)
     _gather(row, x, c, means.size, size)
     if training:
-        means[c] = mean_of(row)
-        variance = variance_of(row, means[c])
+        means[c], variance = mean_and_variance(row)
         _update(running_mean, c, momentum, means[c])
         _update(running_var, c, momentum, variance * n / (n - 1.0))
     else:

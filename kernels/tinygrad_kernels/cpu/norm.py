@@ -13,9 +13,13 @@ The vector-Jacobian products. With h_j = g_j w_j, the cotangent of x̂, and n fe
 h - mean(h) - x̂ mean(h x̂) is h without its parts along (1, ..., 1) and along x̂: moving x in these two directions, by a
 constant or by a factor, does not change x̂.
 
-The idea. A row fits in the cache, so a pass over memory may use it several times: for the mean, for the variance around
-that mean (accurate, where mean(x²) - μ² cancels for data far from 0), for the result. Backward a row is used twice,
-and x̂ is computed again rather than stored. While a row is there, g x̂ and g are also added to the column sums:
+The idea. A row fits in the cache, so a pass over memory may use it several times: for the statistics, for the result.
+Both statistics come from one loop. mean(x²) - μ² would cancel for data far from 0; with d = x - x_0 for x,
+
+    μ = x_0 + mean(d),   σ² = mean(d²) - mean(d)²
+
+loses little, since x_0 is one of the n data: (x_0 - μ)² is one of the squares whose sum is n σ², so mean(d²) is at most
+(1 + n) σ². Backward a row is used twice, and x̂ is computed again rather than stored. While a row is there, g x̂ and g are also added to the column sums:
 
     rows 0 ... 31     partial sums 0   ┐
     rows 32 ... 63    partial sums 1   ├── then added up, chunk by chunk, in float64
@@ -30,7 +34,7 @@ Statistics are accumulated and kept in float64, one mean and one r per row. From
 two parts, high and low, or of data far from 0 its rounding would be left in every x̂.
 
 Source: J. Ba, J. Kiros, G. Hinton, Layer normalization, 2016 (arXiv:1607.06450); B. Zhang, R. Sennrich, Root mean
-square layer normalization, 2019 (arXiv:1910.07467); for the variance in two passes, T. Chan, G. Golub, R. LeVeque,
+square layer normalization, 2019 (arXiv:1910.07467); for the variance of shifted data, T. Chan, G. Golub, R. LeVeque,
 Algorithms for computing the sample variance, The American Statistician 37(3), 1983.
 """
 
@@ -43,30 +47,32 @@ from numba import prange
 from numpy import float64, ndarray
 
 from tinygrad_kernels.cpu.jit import jit
-from tinygrad_kernels.cpu.rows import over_rows
 from tinygrad_kernels.cpu.threads import PARALLEL_FROM, parallel
 
-CHUNK = 32  # rows whose column sums are added up in the array's dtype
+CHUNK = 32  # rows that are done together, and whose column sums are added up in the array's dtype
 
 
 # One row.
 
 
 @jit(accumulate=True)
-def mean_of(x):
-    total = 0.0
+def _moments(x, shift):
+    """The sums of x - shift and of its square."""
+    total, squares = 0.0, 0.0
     for j in range(x.size):
-        total += float64(x[j])
-    return total / x.size
+        d = float64(x[j]) - shift
+        total += d
+        squares += d * d
+    return total, squares
 
 
-@jit(accumulate=True)
-def variance_of(x, mean):
-    total = 0.0
-    for j in range(x.size):
-        d = float64(x[j]) - mean
-        total += d * d
-    return total / x.size
+@jit
+def mean_and_variance(x):
+    """nan, nan of nothing."""
+    shift = float64(x[0]) if x.size > 0 else math.nan
+    total, squares = _moments(x, shift)
+    mean = total / x.size
+    return shift + mean, squares / x.size - mean * mean
 
 
 @jit
@@ -82,16 +88,6 @@ def centred(x, high, low, r):
     return ((x - high) - low) * r
 
 
-@jit
-def _layer_norm_row(i, cols, out, means, rstds, x, weight, bias, eps, rms):
-    out, x = out[i * cols : (i + 1) * cols], x[i * cols : (i + 1) * cols]
-    means[i] = 0.0 if rms else mean_of(x)
-    rstds[i] = 1.0 / math.sqrt(variance_of(x, means[i]) + eps)
-    high, low, r = parts(means[i], rstds[i], x)
-    for j in range(x.size):
-        out[j] = centred(x[j], high, low, r) * weight[j] + bias[j]
-
-
 @jit(accumulate=True)
 def _sums(g, x, weight, high, low, r):
     """The sums of h and of h x̂ over a row."""
@@ -104,25 +100,42 @@ def _sums(g, x, weight, high, low, r):
 
 
 @jit
-def _gx_row(gx, g, x, weight, mean, rstd, rms):
-    """gx of one row."""
-    high, low, r = parts(mean, rstd, x)
-    h_total, hx_total = _sums(g, x, weight, high, low, r)
-    h_mean, hx_mean = x.dtype.type(0.0 if rms else h_total / x.size), x.dtype.type(hx_total / x.size)
-    for j in range(x.size):
-        gx[j] = r * ((g[j] * weight[j] - h_mean) - centred(x[j], high, low, r) * hx_mean)
-
-
-@jit
-def _add_columns(gw, gb, g, x, mean, rstd):
+def _add_columns(gw, gb, g, x, high, low, r):
     """Add g x̂ and g of one row to the column sums."""
-    high, low, r = parts(mean, rstd, x)
     for j in range(x.size):
         gw[j] += g[j] * centred(x[j], high, low, r)
         gb[j] += g[j]
 
 
-# All rows.
+# All rows, CHUNK of them at a time.
+
+
+@jit
+def _forward_chunk(lo, hi, cols, out, means, rstds, x, weight, bias, eps, rms):
+    """The rows lo ... hi, in three loops: a division and a root take as long as half a row does, but not when the next
+    one need not wait for them."""
+    for i in range(lo, hi):
+        row = x[i * cols : (i + 1) * cols]
+        means[i], rstds[i] = (0.0, _moments(row, 0.0)[1] / cols) if rms else mean_and_variance(row)
+    for i in range(lo, hi):
+        rstds[i] = 1.0 / math.sqrt(rstds[i] + eps)
+    for i in range(lo, hi):
+        row, result = x[i * cols : (i + 1) * cols], out[i * cols : (i + 1) * cols]
+        high, low, r = parts(means[i], rstds[i], x)
+        for j in range(cols):
+            result[j] = centred(row[j], high, low, r) * weight[j] + bias[j]
+
+
+@jit
+def _forward_serial(rows, cols, out, means, rstds, x, weight, bias, eps, rms):
+    for lo in range(0, rows, CHUNK):
+        _forward_chunk(lo, min(lo + CHUNK, rows), cols, out, means, rstds, x, weight, bias, eps, rms)
+
+
+@jit(parallel=True)
+def _forward_parallel(rows, cols, out, means, rstds, x, weight, bias, eps, rms):
+    for c in prange((rows + CHUNK - 1) // CHUNK):
+        _forward_chunk(c * CHUNK, min((c + 1) * CHUNK, rows), cols, out, means, rstds, x, weight, bias, eps, rms)
 
 
 @jit
@@ -131,9 +144,14 @@ def _backward_chunk(lo, hi, cols, gx, sums, g, x, weight, means, rstds, rms):
     sums[:] = 0.0
     for i in range(lo, hi):
         a, b = i * cols, (i + 1) * cols
-        _gx_row(gx[a:b], g[a:b], x[a:b], weight, means[i], rstds[i], rms)
+        g_row, x_row, result = g[a:b], x[a:b], gx[a:b]
+        high, low, r = parts(means[i], rstds[i], x)
+        h_total, hx_total = _sums(g_row, x_row, weight, high, low, r)
+        h_mean, hx_mean = x.dtype.type(0.0 if rms else h_total / cols), x.dtype.type(hx_total / cols)
+        for j in range(cols):
+            result[j] = r * ((g_row[j] * weight[j] - h_mean) - centred(x_row[j], high, low, r) * hx_mean)
         if sums.size > 0:
-            _add_columns(sums[:cols], sums[cols:], g[a:b], x[a:b], means[i], rstds[i])
+            _add_columns(sums[:cols], sums[cols:], g_row, x_row, high, low, r)
 
 
 @jit
@@ -164,7 +182,7 @@ def _join(gw, gb, total, sums, cols):
         gw[j], gb[j] = total[j], total[cols + j]
 
 
-_layer_norm = over_rows(_layer_norm_row)
+_forward_large = parallel(_forward_parallel, _forward_serial)
 _backward_large = parallel(_backward_parallel, _backward_serial)
 
 
@@ -193,7 +211,8 @@ def layer_norm(
     >>> out.tolist()
     [-1.0, 1.0]
     """
-    _layer_norm(rows, cols, out, means, rstds, x, weight, bias, eps, rms)
+    kernel = _forward_serial if x.size < PARALLEL_FROM else _forward_large
+    kernel(rows, cols, out, means, rstds, x, weight, bias, eps, rms)
 
 
 def layer_norm_backward(
