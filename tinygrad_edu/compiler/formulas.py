@@ -53,7 +53,7 @@ def as_number(e: Expr) -> Expr:
     return build("where", e, 1.0, 0.0) if e.op in PREDICATES else e
 
 
-def cost(e: Expr) -> int:
-    """How many operations an expression takes; functions count for ten."""
+def cost(*outputs: Expr) -> int:
+    """How many operations expressions take together; functions count for ten."""
     simple = {"add", "sub", "mul", "neg", "where", "abs", "max", "min", "minimum", "maximum", *PREDICATES}
-    return sum(0 if p.op in ("input", "const") else 1 if p.op in simple else 10 for p in walk((e,)))
+    return sum(0 if p.op in ("input", "const") else 1 if p.op in simple else 10 for p in walk(outputs))

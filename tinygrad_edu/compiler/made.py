@@ -7,6 +7,7 @@ from typing import Any
 
 from .capture import Captured, device_of, worth
 from .describe import step_text
+from .early import compute_early
 from .emission import Emission
 from .fusion import fuse
 from .passes import drop_dead, forward_copies, share, spread_constants
@@ -54,4 +55,5 @@ def optimize(program: Program) -> None:
     drop_dead(program)
     fuse(program)
     recompute(program)
+    compute_early(program)
     drop_dead(program)
