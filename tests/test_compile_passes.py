@@ -16,12 +16,13 @@ from tinygrad_edu.compiler.formulas import rebuilt
 from tinygrad_edu.compiler.functions import flat_results
 from tinygrad_edu.compiler.fusion import fuse
 from tinygrad_edu.compiler.layouts import buffer_of
+from tinygrad_edu.compiler.made import optimize
 from tinygrad_edu.compiler.passes import drop_dead, forward_copies, spread_constants
 from tinygrad_edu.compiler.program import Call, Fold, Loop
 from tinygrad_edu.compiler.recompute import recompute
 from tinygrad_edu.compiler.recorder import Recorder
 from tinygrad_edu.compiler.recording import recording
-from tinygrad_edu.compiler.session import Session, optimize
+from tinygrad_edu.compiler.session import Session
 
 X, Y = numbers(0, 3, 4), numbers(1, 3, 4)
 

@@ -247,8 +247,8 @@ class Tensor(
             if value is None:
                 return
             raise RuntimeError("only a leaf that requires a gradient has one to assign: call requires_grad_() first")
-        if value is None and mode.recorder is not None:
-            mode.recorder.clears(self.node)
+        if mode.recorder is not None:
+            mode.recorder.assigns(self.node, value)
         (self.node if self.node.leaf else self.node.extras).grad = value
 
     def retain_grad(self) -> None:

@@ -10,8 +10,8 @@ of it is being computed anyway, and keep it in place of x:
     keep        x                         ──▶    keep        d
     backward    g (Φ(x) + x φ(x))                backward    g d
 
-As many bytes move as before, and as many are kept. It pays where the two formulas share a function. (Expressions that
-are equal are one object, so sharing can be seen: expr.py.)
+As much is kept as before, and one array more is written, over one that was just read. It pays where the two formulas
+share a function. (Expressions that are equal are one object, so sharing can be seen: expr.py.)
 
 Source: T. Chen, B. Xu, C. Zhang, C. Guestrin, Training deep nets with sublinear memory cost, 2016, section 3 (in-place
 operations and what they keep).
@@ -26,7 +26,7 @@ from .formulas import PREDICATES, cost
 from .passes import in_order, lasting
 from .program import Access, Fold, Loop, Program, Value
 
-FUNCTION = 10  # what a function costs (formulas.cost): less is not worth a change
+WRITE = 15  # operations (formulas.cost) that take as long as to write their result
 
 
 def compute_early(program: Program) -> None:
@@ -49,7 +49,7 @@ def compute_early(program: Program) -> None:
         if None in names or names[0] != names[1]:
             continue
         e = only_use(names[1], later)
-        if e is None or cost(e) - (cost(*first.outputs, e) - cost(*first.outputs)) < FUNCTION:
+        if e is None or cost(e) - (cost(*first.outputs, e) - cost(*first.outputs)) < WRITE:
             continue
         number += 1
         y = Value(number, x.size, x.kind)

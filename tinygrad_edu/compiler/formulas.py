@@ -53,7 +53,10 @@ def as_number(e: Expr) -> Expr:
     return build("where", e, 1.0, 0.0) if e.op in PREDICATES else e
 
 
+SIMPLE = PREDICATES | {"add", "sub", "mul", "neg", "where", "abs", "max", "min", "minimum", "maximum"}
+COSTS = {"input": 0, "const": 0, **dict.fromkeys(SIMPLE, 1), "div": 5, "sqrt": 5, "erf": 20, "tanh": 20}
+
+
 def cost(*outputs: Expr) -> int:
-    """How many operations expressions take together; functions count for ten."""
-    simple = {"add", "sub", "mul", "neg", "where", "abs", "max", "min", "minimum", "maximum", *PREDICATES}
-    return sum(0 if p.op in ("input", "const") else 1 if p.op in simple else 10 for p in walk(outputs))
+    """How many operations expressions take together; an exp counts for ten."""
+    return sum(COSTS.get(e.op, 10) for e in walk(outputs))

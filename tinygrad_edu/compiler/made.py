@@ -14,6 +14,8 @@ from .passes import drop_dead, forward_copies, share, spread_constants
 from .planning import plan_memory
 from .program import Program
 from .recompute import recompute
+from .remember import most_memory, remember_less
+from .zeros import leave_zeros_out
 
 
 class Made:
@@ -22,8 +24,9 @@ class Made:
     def __init__(self, program: Program, arguments: int, numbers: list[str]) -> None:
         self.before = (len(program.steps), program.bytes_moved())
         self.recorded = [step_text(step) for step in program.steps]
-        given = list(program.results)
+        given, eagerly = list(program.results), most_memory(program, ahead=False)[0]
         optimize(program)
+        remember_less(program, eagerly)
         first = {v: k for k, v in reversed(list(enumerate(program.results)))}
         self.slot = {old: first[new] for old, new in zip(given, program.results, strict=True)}  # of results, by value
         self.program = program
@@ -52,6 +55,7 @@ def optimize(program: Program) -> None:
     forward_copies(program)
     share(program)
     spread_constants(program)
+    leave_zeros_out(program)
     drop_dead(program)
     fuse(program)
     recompute(program)

@@ -238,6 +238,8 @@ def drop_dead(program: Program) -> None:
             forget_results(step, needed)
             if isinstance(step, Fold) and not step.divisors:
                 step = as_loop(step)
+        if isinstance(step, Loop):
+            step.prune()
         kept.append(step)
         needed.update(step.reads())
     program.steps = kept[::-1]

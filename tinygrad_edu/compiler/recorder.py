@@ -71,6 +71,7 @@ class Recorder:
         self.numbers: list[tuple[float, ...]] = []  # those of the first step
         self.steppers: list[Any] = []  # the optimizer of each step()
         self.undo: list[tuple] = []  # (state of an optimizer, its numbers before)
+        self.assigned: set[Any] = set()  # leaves whose gradient was set, also to None
         self.cleared: set[Any] = set()  # leaves whose gradient was dropped before anything was added to it
         self.ones: set[int] = set()  # the ones that backward passes begin with: known numbers
         self.sources: list[Any] = []  # where a replay finds the buffer of each argument
@@ -279,10 +280,11 @@ class Recorder:
         made = [self.write(x, kind)[0] for x in arrays[: len(outputs)]]
         self.add(Loop((n,), operands, outputs, made, kind.dtype.name))
 
-    def clears(self, leaf: Any) -> None:
-        """The gradient of a leaf is dropped. If the program has not looked at it, it need not know whether there was
-        one."""
-        if leaf is not None and leaf.leaf and leaf.grad is self.entry.get(leaf):
+    def assigns(self, leaf: Any, gradient: Any) -> None:
+        """The gradient of a leaf is set, or dropped. If the program has not looked at what is dropped, it need not know
+        whether there was one."""
+        self.assigned.add(leaf)
+        if gradient is None and leaf is not None and leaf.leaf and leaf.grad is self.entry.get(leaf):
             memory = None if leaf.grad is None or leaf.grad.flat is None else root_of(leaf.grad.flat)[0]
             if memory is None or not any(key[0] == id(memory) for key in self.outside):
                 self.cleared.add(leaf)

@@ -154,7 +154,7 @@ class RecordedStream:
         return record
 
 
-_one_at_a_time = threading.RLock()
+one_at_a_time = threading.RLock()
 
 
 @contextmanager
@@ -163,7 +163,7 @@ def recording(recorder: Recorder) -> Iterator[None]:
     for device in {kind.device for kind in dtypes._kinds.values()}:
         for d in dtypes.BY_NAME.values():
             dtypes.kind_of(d, device)  # none may be made while the real backend is out of the way
-    with _one_at_a_time, set_aside():
+    with one_at_a_time, set_aside():
         kinds = list({id(kind): kind for kind in dtypes._kinds.values()}.values())
         recorder.ones = {id(root_of(kind.one)[0]) for kind in kinds}
         before = [(kind.backend, kind.empty) for kind in kinds]

@@ -37,7 +37,7 @@ from .memory import owner, root_of
 from .passes import replace
 from .program import Call, Program, Value
 from .recorder import Recorder
-from .recording import recording
+from .recording import one_at_a_time, recording
 from .symbols import Refused, Symbol, cannot
 from .updates import asked, put_back
 
@@ -54,18 +54,17 @@ class Session:
         self.lock = threading.Lock()
         self.recorder = recorder = Recorder()
         self.results: list[Value] = []  # values that leave
-        recorder.entry = {leaf: leaf.grad for leaf in living(Leaf)}
-        for leaf, g in recorder.entry.items():
-            if g is not None and g.flat is not None:
-                recorder.gradients[id(root_of(g.flat)[0])] = leaf
         try:
-            with recording(recorder):
-                self.record(function, given, flatten)
-            self.find_effects(given)
+            with one_at_a_time:  # or one recording would see the symbols of another
+                self.note_gradients()
+                with recording(recorder):
+                    self.record(function, given, flatten)
+                self.find_effects(given)
             self.make()
         except BaseException:
             for leaf, g in recorder.entry.items():
-                leaf.grad = g
+                if self.changed(leaf):
+                    leaf.grad = g
             put_back(recorder.undo)
             raise
         for kept in (recorder.entry, recorder.gradients):
@@ -75,6 +74,19 @@ class Session:
         self.fast: Any = None  # made by the second call: a function that is called once needs none
 
     # Recording.
+    def note_gradients(self) -> None:
+        """The gradients of all leaves, as they are before."""
+        recorder = self.recorder
+        recorder.entry = {leaf: leaf.grad for leaf in living(Leaf)}
+        for leaf, g in recorder.entry.items():
+            if g is not None and g.flat is not None:
+                recorder.gradients[id(root_of(g.flat)[0])] = leaf
+
+    def changed(self, leaf: Leaf) -> bool:
+        """Has the function changed the gradient of a leaf? (Another thread may have, meanwhile.)"""
+        g = leaf.grad
+        return leaf in self.recorder.assigned or (g is not None and isinstance(buffer_of(g), Symbol))
+
     def record(self, function: Callable, given: list[Tensor], flatten: Callable) -> None:
         recorder = self.recorder
         stand_ins = [self.stand_in(x, k) for k, x in enumerate(given)]
@@ -157,9 +169,10 @@ class Session:
                 self.new_gradients.append((k, self.leaves_with(leaf.grad)))
                 leaf.grad = None
         for leaf, before in recorder.entry.items():
-            g, leaf.grad = leaf.grad, before
-            if g is before:
+            g = leaf.grad
+            if g is before or not self.changed(leaf):
                 continue
+            leaf.grad = before
             symbolic = g is not None and isinstance(buffer_of(g), Symbol)
             self.new_gradients.append((leaf, self.leaves_with(g) if symbolic else g))
             if leaf not in recorder.cleared:
@@ -178,6 +191,7 @@ class Session:
         self.changed_arguments = [k for k, m in arguments if type(k) is int and m.value and m.value.step]
         self.changing = bool(given) and bool(self.changed_arguments or changed_roots)
         modules: list[Any] = []
+        steps = {None, *recorder.steps}  # (a failed recording may have left symbols, too)
         for x in living(Tensor, *module_class()):
             if not isinstance(x, Tensor):
                 modules.append(x)
@@ -186,7 +200,8 @@ class Session:
                 continue  # its constructor raised, and the traceback holds it
             buffer = x.flat if x.flat is not None else x.region[0] if x.region is not None else None
             if isinstance(buffer, Symbol):
-                if buffer.memory.home is None and buffer.memory.value is not None and x.node is None:
+                value = buffer.memory.value
+                if buffer.memory.home is None and value is not None and value.step in steps and x.node is None:
                     self.escaped.append((weakref.ref(x), self.leaves_with(x)))
             elif buffer is not None:
                 root = root_of(buffer)[0]

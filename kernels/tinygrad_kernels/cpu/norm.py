@@ -19,7 +19,8 @@ Both statistics come from one loop. mean(x²) - μ² would cancel for data far f
     μ = x_0 + mean(d),   σ² = mean(d²) - mean(d)²
 
 loses little, since x_0 is one of the n data: (x_0 - μ)² is one of the squares whose sum is n σ², so mean(d²) is at most
-(1 + n) σ². Backward a row is used twice, and x̂ is computed again rather than stored. While a row is there, g x̂ and g are also added to the column sums:
+(1 + n) σ². Backward a row is used twice, and x̂ is computed again rather than stored. While a row is there, g x̂ and g
+are also added to the column sums:
 
     rows 0 ... 31     partial sums 0   ┐
     rows 32 ... 63    partial sums 1   ├── then added up, chunk by chunk, in float64
