@@ -68,9 +68,9 @@ class Watch:
     @contextlib.contextmanager
     def recording(self, floats: list[Value]) -> Iterator[Seen]:
         """Watch, until the end of the `with`. `floats` are Values that stand for floats of the arguments."""
-        originals = {name: Value.__dict__[name] for name in ("data", "grad", "__init__")}
-        data, grad, init = originals.values()
         with self.lock:
+            originals = {name: Value.__dict__[name] for name in ("data", "grad", "__init__")}
+            data, grad, init = originals.values()
             seen = Seen()
             self.thread = threading.get_ident()
             watched = (
