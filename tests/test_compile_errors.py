@@ -285,6 +285,36 @@ def test_a_tensor_whose_constructor_raised_is_no_hindrance():
     assert kept.value is not None
 
 
+def test_gradients_of_another_thread_are_not_this_functions():
+    stop, started = threading.Event(), threading.Event()
+
+    def other():
+        w = leaf(0, 50)
+        while not stop.is_set():
+            w.grad = None
+            (w * w).sum().backward()
+            started.set()
+
+    thread = threading.Thread(target=other)
+    thread.start()
+    started.wait()
+    try:
+        for k in range(10):
+            v = leaf(k, 3)
+
+            @tg.compile
+            def step(x, v=v):
+                v.grad = None
+                (v * x).sum().backward()
+
+            step(numbers(k, 3))
+            assert [where for where, _ in step.sessions[0][1].new_gradients] == [v.node]
+            equal(v.grad, numbers(k, 3))
+    finally:
+        stop.set()
+        thread.join()
+
+
 def test_threads_train_models_of_their_own():
     fits = [fit(tg.compile) for _ in range(2)]
     x = numbers(0, 40)
