@@ -13,7 +13,7 @@ lies: `x @ W.T` of `nn.Linear` reads W, of shape (n, k), with the layout (0, 1, 
 feeds many multiply-adds (`matmul_blocks.tile`). And the loops around it go over *blocks*, so that what is used
 again soon lies in a near cache:
 
-    for a cell of C (480 columns at most)
+    for a cell of C (528 columns at most)
       for a block of k (256 floats)      copy its part of B in panels (packing): they stay in the second-level cache
         for a strip of A (8 rows)        stays in the first-level cache
           for a panel of B (48 columns)
@@ -50,7 +50,7 @@ from tinygrad_kernels.cpu.threads import get_num_threads, parallel
 K_BLOCK_BYTES = 1024  # a block of the reduction axis: 256 float32
 B_IN_PLACE_BYTES = 2**15  # the first-level cache: a B that fits is read where it lies, if it can be
 SAME_SET_BYTES = 4096  # addresses so far apart lie in one set of the first-level cache, which has room for 8
-CELL_COLUMNS = 480  # of the largest cells
+CELL_COLUMNS = 528  # of the largest cells
 THREADS_FROM = 2**22  # multiply-adds (60 us) from which threads pay
 
 Layout = tuple[int, int, int]  # offset, row stride, column stride, in elements
