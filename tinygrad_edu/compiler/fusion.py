@@ -14,8 +14,9 @@ compute both at once: the number in between stays in a register.
 The same holds for loops that only read the same arrays (each is then read once), and for reductions, whose formula
 takes in what leads up to it (the *prologue*). Loops that produce what somebody else still needs store it on the way.
 
-When is it allowed? If afterwards the steps can still be put in an order: a step in between that needs one of the two
-and is needed by the other forbids it. And all of it must be computed in one dtype (formulas.py).
+When is it allowed? If afterwards the steps can still be put in an order (order.py): a step in between that needs one of
+the two and is needed by the other forbids it. The two must be seen in the same axes (axes.py), and all of it must be
+computed in one dtype (formulas.py).
 When does it pay? What is stored or read once less is gained, and a call; a loop over very many arrays at once loses
 that again. `worth` decides, by counting bytes.
 
@@ -30,123 +31,16 @@ from typing import Any
 
 from tinygrad_kernels.expr import Expr, walk
 
-from ..ops.strides import contiguous_strides
+from .axes import accesses, common_shape, seen_as
 from .formulas import PREDICATES, rebuilt
+from .order import Order
 from .passes import in_a_row, in_order, is_plain
-from .program import Access, Call, Fold, Loop, Number, Program, Shape, Step, Value
+from .program import Access, Fold, Loop, Program, Shape, Step, Value
 
 MOST_ARRAYS = 24  # that one loop reads and writes
 MOST_OPERATIONS = 400  # of one loop: what takes long to compile does not gain by more
 SMALL = 4096  # elements up to which a call costs more than the loop
-REACH = 200  # steps back in which a partner is looked for
-
-
-class Order:
-    """Which steps must run before which: they make what is read, or read what is overwritten.
-
-    `before` has the steps that each one needs directly. Steps are also bits of whole numbers, so that all that one
-    needs, directly or not, is one number: `above`.
-    """
-
-    def __init__(self, program: Program) -> None:
-        self.before: dict[Step, set[Step]] = {}
-        readers: dict[Value, list[Step]] = {}
-        latest: dict[Any, Value] = {}  # what each memory from outside holds
-        last_act: Step | None = None
-        for step in program.steps:
-            needs = {v.step for v in step.reads() if v.step is not None}
-            for v in step.reads():
-                readers.setdefault(v, []).append(step)
-                if v.memory is not None:
-                    latest.setdefault(v.memory, v)
-            for v in step.made:
-                for old in (v.before, latest.get(v.memory) if v.memory is not None else None):
-                    if old is not None:
-                        needs.update(readers.get(old, ()))
-                        if old.step is not None:
-                            needs.add(old.step)
-                if v.memory is not None:
-                    latest[v.memory] = v
-            if isinstance(step, Call) and not step.pure:
-                if last_act is not None:
-                    needs.add(last_act)
-                last_act = step
-            needs.discard(step)
-            self.before[step] = needs
-        self.bit: dict[Step, int] = {step: 1 << k for k, step in enumerate(program.steps)}
-        self.above: dict[Step, int] = {}
-        for step, needs in self.before.items():
-            self.above[step] = self.all_above(needs)
-
-        self.ask_first(program)
-
-    def ask_first(self, program: Program) -> None:
-        """What is outside is changed only after all questions have been asked whose answer may stop the program."""
-        questions = [s for s in program.steps if isinstance(s, Call) and s.checks]
-        writers = [s for s in program.steps if any(v.memory is not None for v in s.made)]
-        for writer in writers if questions else []:
-            for question in questions:
-                if question is not writer and not self.above[question] & self.bit[writer]:
-                    self.before[writer].add(question)
-                    more = self.bit[question] | self.above[question]
-                    for step, found in self.above.items():
-                        if step is writer or found & self.bit[writer]:
-                            self.above[step] = found | more
-
-    def late_questions(self) -> bool:
-        """Does a question depend on a change of what is outside?"""
-        writers = [s for s in self.before if any(v.memory is not None for v in s.made)]
-        late = sum(self.bit[s] for s in writers)
-        return any(isinstance(s, Call) and s.checks and self.above[s] & late for s in self.before)
-
-    def all_above(self, needs: set[Step]) -> int:
-        found = 0
-        for step in needs:
-            found |= self.bit[step] | self.above[step]
-        return found
-
-    def apart(self, first: Step, second: Step) -> bool:
-        """Must they stay two? Yes if a third step needs the first and is needed by the second, or the other way."""
-        bit = self.bit[first]
-        if self.above[first] & self.bit[second]:
-            return True
-        return any(self.above[s] & bit for s in self.before[second] if s is not first)
-
-    def join(self, first: Step, second: Step, both: Step) -> None:
-        """The two steps have become one."""
-        needs = (self.before.pop(first) | self.before.pop(second)) - {first, second}
-        for others in self.before.values():
-            if first in others or second in others:
-                others -= {first, second}
-                others.add(both)
-        self.before[both] = needs
-        above = self.above[both] = self.above.pop(first) | self.above.pop(second)
-        bit = self.bit[both] = self.bit.pop(first) | self.bit.pop(second)
-        above &= ~bit
-        self.above[both] = above
-        for step, found in self.above.items():
-            if found & bit:
-                self.above[step] = found | bit | above
-
-    def sorted(self, position: dict[Step, int]) -> list[Step]:
-        """The steps, each after those that it needs; the rest as it was."""
-        done: set[Step] = set()
-        found: list[Step] = []
-        for step in sorted(self.before, key=lambda s: position[s]):
-            stack = [step]
-            while stack:
-                top = stack[-1]
-                missing = sorted(
-                    (s for s in self.before[top] if s not in done), key=lambda s: position[s], reverse=True
-                )
-                if missing:
-                    stack.extend(missing)
-                    continue
-                stack.pop()
-                if top not in done:
-                    done.add(top)
-                    found.append(top)
-        return found
+REACH = 200  # loops back in which a partner is looked for
 
 
 def fuse(program: Program) -> None:
@@ -163,67 +57,52 @@ def fuse(program: Program) -> None:
 def join_loops(program: Program, order: Order) -> None:
     """Join each loop with those before it, the nearest first."""
     position: dict[Step, int] = {step: k for k, step in enumerate(program.steps)}
-    loops: list[Loop] = []
+    alike: dict[tuple, list[Loop]] = {}  # loops that could be one, as far as devices, dtypes and sizes go
     wanted = set(program.wanted())
     for step in program.steps:
         if not isinstance(step, Loop) or step.target is not None:
             continue
+        loops = alike.setdefault((step.made[0].kind.device, step.compute, prod(step.shape)), [])
         current = step
-        while True:
-            for partner in reversed(loops[-REACH:]):
-                if not fits(partner, current) or order.apart(partner, current):
-                    continue
-                both = joined(program, partner, current, wanted, order)
-                if both is None:
-                    continue
-                position[both] = position[current]
-                order.join(partner, current, both)
-                loops.remove(partner)
-                current = both
-                break
-            else:
-                break
+        while (found := partner_of(current, loops, wanted, order)) is not None:
+            first, both = found
+            position[both] = position[current]
+            order.join(first, current, both)
+            loops.remove(first)
+            current = both
         loops.append(current)
         loops.sort(key=lambda s: position[s])
     program.steps = order.sorted(position)
 
 
-def fits(first: Loop, second: Loop) -> bool:
-    """Could the two be one loop, as far as their places, devices and dtypes go?"""
-    if first.made[0].kind.device != second.made[0].kind.device:
-        return False
-    if first.compute != second.compute or prod(first.shape) != prod(second.shape):
-        return False
-    if isinstance(first, Fold) and isinstance(second, Fold):
-        return first.op == second.op == "sum" and first.shape == second.shape and not first.columns
-    return True
+def partner_of(second: Loop, loops: list[Loop], wanted: set[Value], order: Order) -> tuple[Loop, Loop] | None:
+    """The nearest loop to join with, and the two as one."""
+    for first in reversed(loops[-REACH:]):
+        if order.apart(first, second):
+            continue
+        both = joined(first, second, wanted, order)
+        if both is not None:
+            return first, both
+    return None
 
 
-def joined(program: Program, first: Loop, second: Loop, wanted: set[Value], order: Order) -> Loop | None:
+def joined(first: Loop, second: Loop, wanted: set[Value], order: Order) -> Loop | None:
     """One loop for both, or None where it cannot be or does not pay. `second` may read what `first` makes."""
+    if isinstance(first, Fold) and isinstance(second, Fold):
+        if not first.op == second.op == "sum" or first.shape != second.shape or first.columns:
+            return None
     shape = common_shape(first, second)
     if shape is None:
         return None
     one, two = seen_as(first, shape), seen_as(second, shape)
-    given: dict[str, Expr] = {}
-    made = dict(zip(first.made, first.outputs, strict=True))
-    sums = len(first.divisors) if isinstance(first, Fold) else 0
-    for name, a in two.items():
-        if isinstance(a, Access) and a.value in made:
-            e = made[a.value]
-            exact = a.value.dtype == first.compute or (a.value.dtype == "bool" and e.op in PREDICATES)
-            if a.value in first.made[:sums] or not in_order(a, shape) or not exact:
-                return None
-            given[name] = e
-    changed = {v.memory for v in (*first.made, *second.made) if v.memory is not None}
-    for a in (*one.values(), *two.values()):  # what is overwritten on the way may be read in its place only
-        if isinstance(a, Access) and a.value.memory in changed and not in_order(a, shape):
-            return None
-    outputs = rebuilt(second.outputs, given, second.compute)
+    given = formulas_for(first, two, shape)
+    if given is None or overwrites_early(first, second, [*one.values(), *two.values()], shape):
+        return None
     operands = {**one, **{name: a for name, a in two.items() if name not in given}}
-    keep = [v in wanted or needed_elsewhere(v, second, order) for v in first.made]
-    stored = [(v, e) for v, e, k in zip(first.made, first.outputs, keep, strict=True) if k]
-    both = assembled(first, second, shape, operands, stored, outputs)
+    stored = [v in wanted or order.needed_elsewhere(v, second) for v in first.made]
+    pairs = [pair for pair, keep in zip(pairs_of(first, first.outputs), stored, strict=True) if keep]
+    pairs += pairs_of(second, rebuilt(second.outputs, given, second.compute))
+    both = assembled(first, second, shape, operands, pairs)
     if both is None or not worth(first, second, both, bool(given)):
         return None
     for v in both.made:
@@ -231,99 +110,53 @@ def joined(program: Program, first: Loop, second: Loop, wanted: set[Value], orde
     return both
 
 
-def needed_elsewhere(v: Value, consumer: Step, order: Order) -> bool:
-    return any(v in step.reads() or v in {m.before for m in step.made} for step in order.before if step is not consumer)
+def formulas_for(first: Loop, operands: dict[str, Any], shape: Shape) -> dict[str, Expr] | None:
+    """The formulas of the first loop for operands that read its results; None if one of them needs all of a result."""
+    made = dict(zip(first.made, first.outputs, strict=True))
+    sums = first.made[: len(first.divisors)] if isinstance(first, Fold) else []
+    given: dict[str, Expr] = {}
+    for name, a in operands.items():
+        if isinstance(a, Access) and a.value in made:
+            e = made[a.value]
+            exact = a.value.dtype == first.compute or (a.value.dtype == "bool" and e.op in PREDICATES)
+            if a.value in sums or not in_order(a, shape) or not exact:
+                return None
+            given[name] = e
+    return given
+
+
+def overwrites_early(first: Loop, second: Loop, operands: list[Any], shape: Shape) -> bool:
+    """Would the joined loop write over elements that it has yet to read at another place?"""
+    changed = {v.memory for v in (*first.made, *second.made) if v.memory is not None}
+    return any(isinstance(a, Access) and a.value.memory in changed and not in_order(a, shape) for a in operands)
+
+
+def pairs_of(step: Loop, outputs: list[Expr]) -> list[tuple[Value, Expr, float | None]]:
+    """(value, formula, divisor) of each result; a result that is no sum has no divisor."""
+    divisors: list[float | None] = [*step.divisors] if isinstance(step, Fold) else []
+    return list(zip(step.made, outputs, divisors + [None] * (len(outputs) - len(divisors)), strict=True))
 
 
 def assembled(
-    first: Loop, second: Loop, shape: Shape, operands: dict[str, Any], stored: list, outputs: list[Expr],
-    ) -> Loop | None:  # fmt: skip
-    """The joined loop: sums first, then what is stored; None where no kernel of this form can be printed."""
-    folds = [step for step in (first, second) if isinstance(step, Fold)]
-    rest = list(zip(second.made, outputs, strict=True))
-    if not folds:
-        both = Loop(shape, operands, [], [], second.compute)
-        pairs = [*stored, *rest]
-    else:
-        sums: list[tuple[Value, Expr]] = []
-        divisors: list[float] = []
-        plain: list[tuple[Value, Expr]] = []
-        for step, pairs in ((first, stored), (second, rest)):
-            n = len(step.divisors) if isinstance(step, Fold) else 0
-            of = {id(v): d for v, d in zip(step.made, step.divisors, strict=False)} if isinstance(step, Fold) else {}
-            for v, e in pairs:
-                if id(v) in of and v in step.made[:n]:
-                    sums.append((v, e))
-                    divisors.append(of[id(v)])
-                else:
-                    plain.append((v, e))
-        if not sums:
-            return None
-        if (plain or len(sums) > 1) and (folds[0].columns or folds[0].op != "sum"):
-            return None
-        if plain and any(v.memory is not None for v, _ in plain):
-            return None
-        both = Fold(shape, operands, [], [], second.compute, folds[0].op, divisors)
-        pairs = [*sums, *plain]
-    both.made, both.outputs = [v for v, _ in pairs], [e for _, e in pairs]
-    both.prune()
-    if isinstance(both, Fold):
-        found = accesses(both)
-        if not any(in_a_row(a, shape) for a in found) or not all(is_plain(a, shape) for a in found):
-            return None
-    return both
-
-
-def common_shape(first: Loop, second: Loop) -> Shape | None:
-    """The axes in which both can be seen: cut wherever one of them is. A reduction keeps its own."""
-    for step, other in ((first, second), (second, first)):
-        if isinstance(step, Fold):
-            return step.shape if seen_in(other, step.shape) else None
-    if first.shape == second.shape:
-        return first.shape
-    cuts = sorted({prod(s[k:]) for s in (first.shape, second.shape) for k in range(len(s) + 1)})
-    if any(a == 0 or b % a for a, b in zip(cuts, cuts[1:], strict=False)):
+    first: Loop, second: Loop, shape: Shape, operands: dict[str, Any], pairs: list[tuple[Value, Expr, float | None]]
+) -> Loop | None:
+    """The loop of these results, sums first; None where no kernel of this form can be printed."""
+    fold = first if isinstance(first, Fold) else second if isinstance(second, Fold) else None
+    if fold is None:
+        both = Loop(shape, operands, [e for _, e, _ in pairs], [v for v, _, _ in pairs], second.compute)
+        both.prune()
+        return both
+    sums = [(v, e, d) for v, e, d in pairs if d is not None]
+    plain = [(v, e) for v, e, d in pairs if d is None]
+    if not sums or any(v.memory is not None for v, _ in plain):
         return None
-    shape = tuple(b // a for a, b in zip(cuts, cuts[1:], strict=False))[::-1]
-    return shape or (1,)
-
-
-def seen_in(step: Loop, shape: Shape) -> bool:
-    """Can a loop be seen in these axes: because they are its own, or all its operands are in order or one number?"""
-    if step.shape == shape:
-        return True
-    return all(is_plain(a, step.shape) for a in accesses(step))
-
-
-def seen_as(step: Loop, shape: Shape) -> dict[str, Any]:
-    """The operands of a loop, with their strides along the axes of `shape`, which are its own or finer."""
-    found: dict[str, Any] = {}
-    for name, a in step.operands.items():
-        if isinstance(a, Number):
-            found[name] = a
-        elif in_a_row(a, step.shape):
-            found[name] = Access(a.value, a.offset, contiguous_strides(shape))
-        elif not any(a.strides):
-            found[name] = Access(a.value, a.offset, (0,) * len(shape))
-        else:
-            found[name] = Access(a.value, a.offset, split(step.shape, a.strides, shape))
-    return found
-
-
-def split(shape: Shape, strides: Shape, finer: Shape) -> Shape:
-    """The strides along finer axes."""
-    if shape == finer:
-        return strides
-    found: list[int] = []
-    axes = [(n, s) for n, s in zip(shape, strides, strict=True) if n != 1]
-    rest, stride = 1, 0
-    for n in reversed(finer):
-        if rest == 1 and n != 1:
-            rest, stride = axes.pop()
-        found.append(stride if n != 1 else 0)
-        stride *= n
-        rest //= n
-    return tuple(reversed(found))
+    if len(pairs) > 1 and (fold.columns or fold.op != "sum"):
+        return None
+    outputs, made = [e for _, e, _ in sums] + [e for _, e in plain], [v for v, _, _ in sums] + [v for v, _ in plain]
+    both = Fold(shape, operands, outputs, made, second.compute, fold.op, [d for _, _, d in sums])
+    both.prune()
+    found = accesses(both)
+    return both if any(in_a_row(a, shape) for a in found) and all(is_plain(a, shape) for a in found) else None
 
 
 def arrays(step: Loop) -> int:
@@ -344,7 +177,3 @@ def worth(first: Loop, second: Loop, both: Loop, chained: bool) -> bool:
     if chained or arrays(both) < arrays(first) + arrays(second):
         return True
     return prod(both.shape) <= SMALL
-
-
-def accesses(step: Loop) -> list[Access]:
-    return [a for a in step.operands.values() if isinstance(a, Access)]
