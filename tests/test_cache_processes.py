@@ -150,3 +150,27 @@ def test_kernels_work_where_numbas_internals_have_moved(program, folder):
     assert finish(start(program, folder)) == NONE
     assert finish(start(program, folder)) == NONE
     assert not kernels(folder)
+
+
+def test_scipy_is_not_loaded_but_whoever_multiplies_matrices_in_numba_gets_it():
+    pytest.importorskip("scipy")
+    code = """if True:
+        import sys
+        import numba
+        import numpy as np
+        import tinygrad_edu as tg
+
+        assert tg.ones(3).exp().sum().item() > 8
+        print("scipy.linalg" in sys.modules)
+
+        @numba.njit
+        def products(a, b):
+            return np.dot(a, b), a @ b, np.linalg.inv(a)
+
+        a = np.array([[2.0, 0.0], [1.0, 4.0]])
+        for found, expected in zip(products(a, a), (a @ a, a @ a, np.linalg.inv(a)), strict=True):
+            np.testing.assert_allclose(found, expected)
+        print("scipy.linalg" in sys.modules)
+    """
+    found = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert found.stdout.split() == ["False", "True"]

@@ -28,12 +28,14 @@ build by the hash of all its inputs: E. Dolstra, "The Purely Functional Software
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
+import importlib.util
 import os
 import pickle
 import sys
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import llvmlite.binding
@@ -104,6 +106,30 @@ def jit(
     return kernel
 
 
+@contextlib.contextmanager
+def no_scipy() -> Iterator[None]:
+    """Inside, Numba looks whether SciPy is there, but does not load it.
+
+    It wants to know whether it could multiply matrices, when it is first used, and loads SciPy's linear algebra for the
+    answer: a third of a second in every process, for what no kernel of ours uses. (Numba code that does multiply
+    matrices gets it when it is compiled.)
+    """
+    if "numba.np.arraymath" in sys.modules:
+        yield
+        return
+    from numba.np import linalg
+
+    def look() -> None:
+        if importlib.util.find_spec("scipy") is None:
+            raise ImportError("scipy is not installed")
+
+    load, linalg.ensure_blas = linalg.ensure_blas, look
+    try:
+        yield
+    finally:
+        linalg.ensure_blas = load
+
+
 # The cache that a dispatcher asks ---------------------------------------------------------------------------
 if _Cache is not None:
 
@@ -123,7 +149,8 @@ if _Cache is not None:
             """The kernel compiled for `sig` and this processor, or None."""
             if not self._enabled:
                 return None
-            target_context.refresh()
+            with no_scipy():
+                target_context.refresh()
             payload = cache.read(self._file(sig, target_context.codegen()))
             if payload is None:
                 return None
