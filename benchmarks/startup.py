@@ -91,6 +91,17 @@ print(elapsed)
 """
 
 
+FIRST_GPT = """
+import time
+import {module} as m
+from benchmarks.transformer import gpt
+step = gpt(m, make=m.compile)
+start = time.perf_counter()
+step(0)
+print(time.perf_counter() - start)
+"""
+
+
 def run(script: str, module: str, cache: str | None = None) -> float:
     """Run `script` in a fresh process at the root of the checkout; the seconds that it prints."""
     environment = dict(os.environ)

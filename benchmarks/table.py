@@ -23,11 +23,12 @@ from benchmarks.arrays import (
     residual_block,
     softmax,
 )
+from benchmarks.compiling import Memory
 from benchmarks.measure import Build, Comparison, Result, Settings, Step
 from benchmarks.networks import cnn
 from benchmarks.recurrent import lstm
 from benchmarks.scalars import Chain, compiled_moons, scalar_moons, tensor_chain, value_chain
-from benchmarks.startup import FIRST_COMPILED, FIRST_EXAMPLE, IMPORT, TENSOR, Startup
+from benchmarks.startup import FIRST_COMPILED, FIRST_EXAMPLE, FIRST_GPT, IMPORT, TENSOR, Startup
 from benchmarks.training import adam, mlp, moons, sin_fit, small_graph
 from benchmarks.transformer import gpt
 
@@ -93,6 +94,7 @@ def compiled_rows(quick: bool) -> list[Row]:
         compiled("cnn_compiled", f"CNN 8-16, {digits[0]} images, compiled", 1.0, 0.6, cnn, *digits),
         compiled("block_compiled", f"x + norm(gelu(x)) of {rows}, compiled", 0.4, 0.25, residual_block, rows),
         compiled("gpt_compiled", "GPT step, compiled", 0.8, 0.6, gpt, *sizes_of_gpt),
+        Memory("gpt_compiled_memory", "GPT step, compiled: peak memory", gpt, sizes_of_gpt),
     ]
 
 
@@ -195,6 +197,7 @@ def startup_rows() -> list[Row]:
         Startup("first_warm", f"{example}, warm", FIRST_EXAMPLE, 0.8, 0.5, "warm"),
         Startup("compiled_cold", "first call of the compiled sin fit, cold", FIRST_COMPILED, 3.0, 2.0, "cold"),
         Startup("compiled_warm", "first call of the compiled sin fit, warm", FIRST_COMPILED, 0.5, 0.3, "warm"),
+        Startup("compiled_gpt_warm", "first call of the compiled GPT step, warm", FIRST_GPT, 4.0, 2.0, "warm"),
     ]
 
 
