@@ -105,6 +105,7 @@ print(time.perf_counter() - start)
 def run(script: str, module: str, cache: str | None = None) -> float:
     """Run `script` in a fresh process at the root of the checkout; the seconds that it prints."""
     environment = dict(os.environ)
+    environment.pop("PYTHONDONTWRITEBYTECODE", None)  # after the first start of all, Python has its bytecode
     if cache is not None:
         environment |= {"TINYGRAD_EDU_CACHE": cache, "NUMBA_CACHE_DIR": cache}
     command = [sys.executable, "-c", script.format(module=module)]
