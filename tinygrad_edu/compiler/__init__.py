@@ -7,9 +7,9 @@
 The first call runs the function on a backend that computes nothing and writes everything down (recorder.py). The
 recording is a list of steps over values (program.py), which a few passes make shorter (passes.py, fusion.py). Every
 value gets a place in memory (planning.py), every step becomes a call of a kernel from the same printers that eager mode
-uses (emission.py); made.py has all of this in a row, and capture.py makes few launches of it on a GPU. session.py is one
-recording from beginning to end; updates.py lets optimizers take part; and scalars.py does the same for `Value`s, where
-the list of steps is all there is.
+uses (emission.py); made.py has all of this in a row, and capture.py makes few launches of it on a GPU. session.py is
+one recording from beginning to end; updates.py lets optimizers take part; and scalars.py does the same for `Value`s,
+where the list of steps is all there is.
 
 Reading order: program, recorder, passes, order, fusion, planning, emission, made, session.
 
