@@ -1,7 +1,7 @@
 """The replay of a program on a GPU: one launch for all of its kernels.
 
-The problem. What the compiler has left of a small training step are ten kernels of 2 µs, and ten launches of 3 µs in
-front of them.
+The problem. What the compiler has left of a small training step are ten kernels, and each is done sooner than it is
+launched, which takes some 3 µs.
 
 The idea. The driver can write down what is queued and queue it again with one call (tinygrad_kernels/cuda/graphs.py).
 It writes down addresses and numbers too, so whatever changes from replay to replay gets a place that stays:
@@ -62,6 +62,9 @@ class Captured:
     """replay(*arguments, *results, *numbers), in a few launches."""
 
     def __init__(self, program: Program, emission: Emission, device: Any, arguments: int, numbers: list[str]) -> None:
+        from tinygrad_kernels.cuda.memory import send, whole_block  # (not loaded where there is no GPU)
+
+        self.send, self.whole_block = send, whole_block
         self.arguments = arguments
         self.places: dict[int, Any] = {}  # of the arguments that the program uses
         self.changed: set[int] = set()
@@ -105,18 +108,16 @@ class Captured:
         return self.cut(self.make_block(self.nbytes)) if self.results else []
 
     def __call__(self, *given: Any) -> None:
-        from tinygrad_kernels.cuda.memory import send, whole_block
-
         end = self.arguments + len(self.results)
         for k, place in self.places.items():
             place[:] = given[k]
         for buffer, dtype, which in self.sent:
-            send(buffer, np.array([given[end + k] for k in which], dtype))
+            self.send(buffer, np.array([given[end + k] for k in which], dtype))
         self.replay()
         for k in self.changed:
             given[k][:] = self.places[k]
         if self.results:
-            whole_block(given[self.arguments].block, self.block.dtype, self.nbytes)[:] = self.block
+            self.whole_block(given[self.arguments].block, self.block.dtype, self.nbytes)[:] = self.block
 
     def replay(self) -> None:
         """The program, on its places."""
@@ -165,7 +166,7 @@ class Captured:
         if not self.parts:
             return "queued kernel by kernel: the third replay writes graphs down"
         graphs = sum(not isinstance(queue, partial) for queue in self.parts)
-        return f"queued as {len(self.parts)} calls, {graphs} of them graphs"
+        return f"queued in {len(self.parts)}: graphs {graphs}, single calls {len(self.parts) - graphs}"
 
 
 def call(lines: list[CodeType], names: dict[str, Any]) -> None:

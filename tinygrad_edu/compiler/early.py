@@ -32,12 +32,7 @@ WRITE = 15  # operations (formulas.cost) that take as long as to write their res
 def compute_early(program: Program) -> None:
     """Where two loops read a value, let the first compute what the second needs it for."""
     stays, wanted = lasting(program), set(program.wanted())
-    readers: dict[Value, list] = {}
-    for step in program.steps:
-        for v in dict.fromkeys(step.reads()):
-            readers.setdefault(v, []).append(step)
-    number = max((v.number for v in readers), default=0) + sum(len(step.made) for step in program.steps)
-    for x, users in readers.items():
+    for x, users in program.readers().items():
         if len(users) != 2 or x.memory is not None or x in wanted or x not in stays:
             continue
         first, later = users
@@ -51,8 +46,7 @@ def compute_early(program: Program) -> None:
         e = only_use(names[1], later)
         if e is None or cost(e) - (cost(*first.outputs, e) - cost(*first.outputs)) < WRITE:
             continue
-        number += 1
-        y = Value(number, x.size, x.kind)
+        y = program.new_value(x)
         first.outputs.append(e)
         first.made.append(y)
         y.step = first

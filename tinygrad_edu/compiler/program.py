@@ -178,6 +178,19 @@ class Program:
     def wanted(self) -> list[Value]:
         return [*self.results, *self.final]
 
+    def readers(self) -> dict[Value, list[Step]]:
+        """The steps that read each value, in order."""
+        found: dict[Value, list[Step]] = {}
+        for step in self.steps:
+            for v in dict.fromkeys(step.reads()):
+                found.setdefault(v, []).append(step)
+        return found
+
+    def new_value(self, like: Value) -> Value:
+        """A value that no step makes yet, as large as another one and of its kind."""
+        number = max(v.number for step in self.steps for v in (*step.reads(), *step.made))
+        return Value(number + 1, like.size, like.kind)
+
     def bytes_moved(self) -> int:
         """What the steps read and write, if each looks at each of its operands once."""
         return sum(moved_by(step) for step in self.steps)

@@ -33,11 +33,7 @@ CHEAP = 6  # operations of a formula that is computed again
 
 def recompute(program: Program) -> None:
     """Put cheap stored results of loops into the loops that read them, where fewer bytes move then."""
-    stays, wanted = lasting(program), set(program.wanted())
-    readers: dict[Value, list[Step]] = {}
-    for step in program.steps:
-        for v in dict.fromkeys(step.reads()):
-            readers.setdefault(v, []).append(step)
+    stays, wanted, readers = lasting(program), set(program.wanted()), program.readers()
     for step in program.steps:
         if not isinstance(step, Loop) or step.target is not None:
             continue

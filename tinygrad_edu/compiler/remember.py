@@ -14,6 +14,7 @@ Source: T. Chen, B. Xu, C. Zhang, C. Guestrin, Training deep nets with sublinear
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from itertools import accumulate
 
 from .passes import lasting, replace
@@ -60,36 +61,42 @@ def remember_less(program: Program, limit: int) -> None:
 
 
 def forget_one(program: Program, top: int) -> bool:
-    """Compute the largest cheap result again that is only kept at the step `top`."""
-    stays, span = lasting(program), lives(program)
-    readers: dict[Value, list[int]] = {}
-    for k, step in enumerate(program.steps):
-        for v in set(step.reads()):
-            readers.setdefault(v, []).append(k)
-    best: tuple[int, Call, Value, int] | None = None
+    """Forget the largest cheap result that is only kept at the step `top`. Is there one?"""
+    choices = [(v.nbytes, k, step, later) for v, k, step, later in forgettable(program, top)]
+    if not choices:
+        return False
+    _, _, step, later = max(choices, key=lambda choice: choice[:2])
+    compute_again(program, step, later)
+    return True
+
+
+def forgettable(program: Program, top: int) -> Iterator[tuple[Value, int, Call, int]]:
+    """(value, its step and number, that of its next reader) of what could be computed again after step `top`."""
+    stays, span, readers, wanted = lasting(program), lives(program), program.readers(), program.wanted()
+    number = {step: k for k, step in enumerate(program.steps)}
     for k, step in enumerate(program.steps[:top]):
         if not isinstance(step, Call) or step.name not in CHEAP or not step.pure:
             continue
         v = step.made[0]
-        later = [r for r in readers.get(v, ()) if r > top]
-        if not later or top in readers[v] or origin(v) is not v or v not in stays or v in program.wanted():
+        users = [number[user] for user in readers.get(v, ())]
+        later = min((k for k in users if k > top), default=None)
+        if later is None or top in users or v.before is not None or v not in stays or v in wanted:
             continue
-        changed = {made.memory for s in program.steps[k : later[0]] for made in s.made}
-        there = all(
-            u.memory not in changed if u.memory is not None else u in stays and span[origin(u)][1] >= later[0]
+        changed = {made.memory for s in program.steps[k:later] for made in s.made}
+        if all(
+            u.memory not in changed if u.memory is not None else u in stays and span[origin(u)][1] >= later
             for u in step.reads()
-        )
-        if there and (best is None or v.nbytes > best[0]):
-            best = v.nbytes, step, v, later[0]
-    if best is None:
-        return False
-    _, step, v, at = best
-    number = 1 + max(v.number for s in program.steps for v in (*s.made, *s.reads()))
-    again = {old: Value(number + k, old.size, old.kind) for k, old in enumerate(step.made)}
-    copied = Call(step.name, step.function, step.arguments, list(step.read), list(again.values()), options=step.options)
-    for made in copied.made:
-        made.step = copied
-    replace(Program([copied], [], [], program.names), again)
-    replace(Program(program.steps[at:], [], [], program.names), {v: again[v]})
-    program.steps.insert(at, copied)
-    return True
+        ):
+            yield v, k, step, later
+
+
+def compute_again(program: Program, step: Call, later: int) -> None:
+    """Put the step there once more, before step number `later`, for that one and all that follow."""
+    again: dict[Value, Value] = {}
+    copied = Call(step.name, step.function, step.arguments, list(step.read), [], options=step.options)
+    program.steps.insert(later, copied)
+    for v in step.made:
+        again[v] = program.new_value(v)
+        again[v].step = copied
+        copied.made.append(again[v])
+    replace(Program(program.steps[later:], [], [], program.names), again)

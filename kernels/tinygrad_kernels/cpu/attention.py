@@ -87,12 +87,6 @@ def _fill(x, value):
 
 
 @jit
-def _scale(row, factor):
-    for j in range(row.size):
-        row[j] *= factor
-
-
-@jit
 def _shift(row, value, factor):
     for j in range(row.size):
         row[j] = (row[j] - value) * factor
@@ -123,7 +117,7 @@ def _weigh(p, scores, lo, hi, width, number, sizes, bias, scale, causal):
     for i in range(lo, hi):
         row = scores[(i - lo) * width : (i - lo + 1) * width]
         if first:
-            _scale(row, scale)
+            _shift(row, p.dtype.type(0.0), scale)
         if causal:
             _fill(row[i + 1 :], -np.inf)
         if bias.size == 0 or _add_bias(row, bias, at + i * step, sizes[BIAS + 4]):
