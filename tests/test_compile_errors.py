@@ -190,6 +190,14 @@ def test_a_probability_that_is_none():
 
 
 # Interrupts.
+@pytest.fixture
+def interruptible():
+    """Ctrl-C raises KeyboardInterrupt, also where the tests were started in the background, with it ignored."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
+
+
 def fit(make):
     """A fit whose steps change several tensors: (step, the tensors)."""
     tg.manual_seed(0)
@@ -207,7 +215,7 @@ def fit(make):
 
 
 @pytest.mark.parametrize("round", range(3))
-def test_an_interrupt_falls_between_steps(round):
+def test_an_interrupt_falls_between_steps(round, interruptible):
     """Wherever Ctrl-C arrives: parameters and momentum are those of the eager trajectory at a whole step."""
     step, tensors, optimizer = fit(tg.compile)
     x = numbers(0, 40)
@@ -234,7 +242,7 @@ def test_an_interrupt_falls_between_steps(round):
         equal(optimizer.state[p]["momentum_buffer"], its_optimizer.state[q]["momentum_buffer"], 1e-9)
 
 
-def test_an_interrupt_in_the_middle_of_a_step_waits():
+def test_an_interrupt_in_the_middle_of_a_step_waits(interruptible):
     """The signal is sent by the step itself, between two of its kernels."""
     step, tensors, _ = fit(tg.compile)
     x = numbers(0, 40)
