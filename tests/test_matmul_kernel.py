@@ -108,6 +108,15 @@ def test_any_layout_is_read_where_it_lies(m, n, k, dtype, rng):
         np.testing.assert_array_equal(out.reshape(m, n), definition(x, y), err_msg=f"{left} {right}")
 
 
+@pytest.mark.parametrize("dtype", FLOATS)
+@pytest.mark.parametrize(("m", "n", "k"), [(255, 50, 128), (256, 16, 129), (263, 100, 300), (530, 30, 7)])
+def test_columns_that_are_packed_in_groups(m, n, k, dtype, rng):
+    """Aᵀ with more columns than one group has, more rows than one block of k, and rows that do not fill a strip."""
+    x, y = rng.integers(-8, 8, (m, k)).astype(dtype), rng.integers(-8, 8, (k, n)).astype(dtype)
+    for form in FORMS:
+        np.testing.assert_array_equal(product(x, y, form), definition(x, y))
+
+
 @settings(derandomize=True, deadline=None, max_examples=60)
 @given(st.integers(0, 50), st.integers(0, 110), st.integers(0, 300), st.sampled_from(FORMS), st.sampled_from(FLOATS))
 def test_small_integers_are_multiplied_exactly(m, n, k, form, dtype):
@@ -216,8 +225,8 @@ def test_a_tile_equals_the_naive_product(dtype, rng):
     tile = matmul_blocks.tile
 
     @jit
-    def one_tile(c, m, n, first, a, b, k, width):
-        tile(2, c, 0, width, m, n, first, a, 0, k, 1, b, 0, width, k)
+    def one_tile(c, m, n, first, a, b, k, width, last, bias):
+        tile(2, c, 0, width, m, n, first, a, 0, k, 1, b, 0, width, k, last, bias, 1)
 
     width = 2 * matmul_blocks.VECTOR_BYTES // np.dtype(dtype).itemsize
     rows, k = matmul_blocks.ROWS, 6
@@ -225,7 +234,12 @@ def test_a_tile_equals_the_naive_product(dtype, rng):
     y = rng.integers(-9, 9, (k, width)).astype(dtype)
     for m, n in itertools.product((1, rows - 1, rows), (1, width // 2, width - 1, width)):
         c = np.full((rows, width), 3, dtype)
-        one_tile(c.ravel(), m, n, False, x.ravel(), y.ravel(), k, width)
+        one_tile(c.ravel(), m, n, False, x.ravel(), y.ravel(), k, width, True, None)
         expected = np.full((rows, width), 3, dtype)
         expected[:m, :n] += (x @ y)[:m, :n]
         np.testing.assert_array_equal(c, expected)
+        bias = rng.integers(-9, 9, 1 + n).astype(dtype)
+        for last in (False, True):  # the bias comes with the last block of k
+            one_tile(c.ravel(), m, n, True, x.ravel(), y.ravel(), k, width, last, bias)
+            expected[:m, :n] = (x @ y)[:m, :n] + last * bias[1:]
+            np.testing.assert_array_equal(c, expected)

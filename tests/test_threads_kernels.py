@@ -157,7 +157,7 @@ PARALLEL = {
     "sort_rows": (lambda order, x, y: backend.sort_rows(order, x, ROWS, COLS, True), [("q", N)]),
 }
 # The kernels that have none, and what is no kernel
-SERIAL = """coordinates count_true find_overwritten find_true first_of_rows fold_index gather_places mark_runs
+SERIAL = """coordinates count_true find_true first_of_rows fold_index gather_places mark_runs
 median_rows paste put reduce_at runs search_rows smallest_and_largest triangle""".split()
 NO_KERNELS = ["Generator", "PARALLEL_FROM", "address", "allocator", "from_numpy", "maker", "to_numpy"]
 

@@ -19,6 +19,7 @@ from tinygrad_kernels.cpu.random_kernels import choose_by_weight
 
 from .creation import allocated, empty, factory, finish, like
 from .dtypes import FLOAT, as_dtype, float64, int64, kind_of
+from .ops.conversion import says_wrong
 from .ops.random import Generator, check_floating, chosen, coins, default_generator, drawn, seed_all
 from .ops.shape import shape_arguments
 from .tensors import Tensor
@@ -258,9 +259,9 @@ def multinomial(input: Tensor, num_samples: int, replacement: bool = False, *, g
         raise RuntimeError("cannot sample n_sample <= 0 samples")
     if not replacement and num_samples > weights.shape[-1]:
         raise RuntimeError("cannot sample n_sample > prob_dist.size(-1) samples without replacement")
-    if not bool(((weights >= 0) & weights.isfinite()).all()):
+    if says_wrong(((weights >= 0) & weights.isfinite()).logical_not().any()):
         raise RuntimeError("probability tensor contains either `inf`, `nan` or element < 0")
-    if not bool((weights.sum(-1) > 0).all()):
+    if says_wrong((weights.sum(-1) <= 0).any()):
         raise RuntimeError("invalid multinomial distribution (sum of probabilities <= 0)")
     if num_samples == 1 or not replacement:
         times = weights / drawn(weights.contiguous(), "exponential", generator)  # the later, the smaller

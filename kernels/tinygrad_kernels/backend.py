@@ -91,7 +91,6 @@ class Backend(Protocol):
     gather_places: Callable[..., int]
     count_true: Callable[..., int]
     find_true: Callable[..., None]
-    find_overwritten: Callable[..., int]
     coordinates: Callable[..., None]
     take: Callable[..., None]
     put: Callable[..., None]

@@ -53,7 +53,7 @@ CHANGES: dict[str, tuple[int, ...]] = dict.fromkeys(
     ("put", "add_at", "reduce_at", "paste", "fold_index", "gather_places"), (0,)
 ) | {"recurrent": (1, 2, 3), "recurrent_backward": (1, 2, 3, 4)}  # of which they change a part, or may
 ANSWERS = ("cross_entropy", "fold_index", "gather_places", "smallest_and_largest")
-UNKNOWN = ("count_true", "find_overwritten", "mark_runs")  # whose answer is a size
+UNKNOWN = ("count_true", "mark_runs")  # whose answer is a size
 
 
 class Recorder:

@@ -43,7 +43,7 @@ PARTS = (slice, type(None), type(Ellipsis), list, tuple)  # with one of these in
 
 
 class Part(NamedTuple):
-    """One index tensor: `numbers` into `axes` axes of the view from `axis` on, as one."""
+    """One index tensor: `numbers` into `axes` axes of the view from `axis` on, as one; or a mask of them."""
 
     axis: int
     axes: int
@@ -139,13 +139,14 @@ def axes_of(item: Any) -> int:
 
 
 def mask_part(x: Tensor, mask: Tensor, old: int, new: int) -> Part:
+    """A mask of the axes of x from `old` on, which are those of the view from `new` on."""
     for k, n in enumerate(mask.shape):
         if x.shape[old + k] != n:
             raise IndexError(
                 f"The shape of the mask {list(mask.shape)} at index {k} does not match the shape of the indexed tensor "
                 f"{list(x.shape)} at index {old + k}"
             )
-    return Part(new, max(len(mask.shape), 1), true_places(mask))
+    return Part(new, max(len(mask.shape), 1), mask)
 
 
 def true_places(mask: Tensor) -> Tensor:
@@ -159,6 +160,7 @@ def true_places(mask: Tensor) -> Tensor:
 
 def find_places(view: Tensor, parts: list[Part]) -> Places:
     """The places of a view that its parts pick. IndexError for a number out of range."""
+    parts = [part._replace(numbers=true_places(part.numbers)) if is_mask(part.numbers) else part for part in parts]
     shapes = [part.numbers.shape for part in parts]
     try:
         common = shapes[0] if len(parts) == 1 else broadcast_shapes(*shapes)
@@ -197,11 +199,13 @@ def get(x: Tensor, index: Any) -> Tensor:
 def assign(x: Tensor, index: Any, value: Any) -> None:
     """x[index] = value, a tensor (broadcast, of x's dtype) or a number."""
     view, parts = split_index(x, index)
-    places = find_places(view, parts)
-    if not isinstance(value, Tensor):
-        modify(view, places, scalar(x.kind, value), False, "index_put", "IndexPutBackward0")
+    value = of_kind(x, value, as_items(index)) if isinstance(value, Tensor) else scalar(x.kind, value)
+    if len(parts) == 1 and is_mask(parts[0].numbers) and value.numel() == 1:
+        axis, axes, mask = parts[0]
+        mask = mask.reshape(*mask.shape, *[1] * (len(view.shape) - axis - len(mask.shape)))
+        view.masked_fill_(mask != 0, value.reshape(()))
         return
-    value = of_kind(x, value, as_items(index))
+    places = find_places(view, parts)
     extra = len(value.shape) - len(places.result)
     if extra > 0 and all(n == 1 for n in value.shape[:extra]):
         value = value.reshape(value.shape[extra:])

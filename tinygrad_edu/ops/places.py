@@ -182,23 +182,24 @@ class ModifyBackward(Node):
             gx = g if self.add else erased(g, self.places)
         if self.parents[1] is not None:
             gv = take(g, self.places, "IndexBackward0")
-            lost = None if self.add else overwritten(self.places, kind_of(int64, g.kind.device))
-            gv = gv if lost is None else erased(gv, lost)
+            gv = gv if self.add or not gv.numel() else without_overwritten(gv, self.places)
         return gx, gv
 
 
-def overwritten(places: Places, kind: Kind) -> Places | None:
-    """The places, among the values, of those that a later value for the same place has replaced; None if none were.
+def without_overwritten(gv: Tensor, places: Places) -> Tensor:
+    """The cotangent of values that were put at places: 0 for those that a later one for the same place has replaced.
 
-    Their gradient is zero. (PyTorch gives them that of the value which stayed.)
+    (PyTorch gives them that of the value which stayed.) Each value puts its number at its place; a value is still there
+    if it finds its own.
     """
-    backend, latest = kind.backend, kind.empty(places.length)
-    count = backend.find_overwritten(kind.empty(0), places.at, latest)
-    if not count:
-        return None
-    lost = kind.empty(count)
-    backend.find_overwritten(lost, places.at, latest)
-    return Places(lost, places.outer, places.at.size, places.inner, places.result, places.result)
+    from ..ranges import arange
+
+    kind, n = kind_of(int64, gv.kind.device), places.at.size
+    numbers, found, latest = arange(n, device=kind.device), kind.empty(n), kind.empty(places.length)
+    kind.backend.put(latest, places.at, numbers.flat, 1, places.length, 1)
+    kind.backend.take(found, latest, places.at, 1, places.length, 1)
+    lost = (Tensor(found, Size((n,)), kind) != numbers).reshape(n, 1)
+    return gv.reshape(places.outer, n, places.inner).masked_fill(lost, 0.0).reshape(places.result)
 
 
 def erased(g: Tensor, places: Places) -> Tensor:

@@ -21,13 +21,24 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING, Any
 
+from ..dtypes import int64
 from .conversion import says_wrong
 from .elementwise import where
 from .gathering import axis_of
 from .joining import joined
 from .places import scalar
 from .reduction import numpy_names
-from .sorting import check_size, median_of_all, order_of, picked, result_type, searchsorted, without
+from .sorting import (
+    check_size,
+    median_index,
+    median_of_all,
+    nanmedian_index,
+    order_of,
+    picked,
+    result_type,
+    searchsorted,
+    without,
+)
 
 if TYPE_CHECKING:
     from ..tensors import Tensor
@@ -177,14 +188,10 @@ class RankMethods:
     def nanmedian(self: Any, dim: int | None = None, keepdim: bool = False) -> Any:
         """`median` of what is not nan; nan where nothing is."""
         if dim is None:
-            there = self[self.isnan().logical_not()] if self.kind.dtype.is_floating_point else self
-            return median_of_all(there if there.numel() else self)
+            return median_of_all(self, nanmedian_index if self.kind.dtype.is_floating_point else median_index)
         axis = axis_of(self, dim)
-        n = check_size("nanmedian", self, axis)
-        order = order_of(self, axis, False)
-        count = n - self.detach().isnan().sum(axis, keepdim=True)
-        middle = (count - 1).clamp_min(0).floor_divide(2)
-        at = order.gather(axis, middle) if self.shape else order
+        check_size("nanmedian", self, axis)
+        at = nanmedian_index(self, axis) if self.shape else order_of(self, axis, False)
         return without(picked(Nanmedian, self, axis, at, "NanmedianBackward0"), axis, keepdim)
 
     def msort(self: Any) -> Tensor:
@@ -200,13 +207,15 @@ class RankMethods:
         >>> tg.tensor([0.0, 1.0, 1.5, 2.0]).histc(2)
         tensor([1., 3.])
         """
+        from ..creation import zeros
+
         x = self.detach()
         if not x.kind.dtype.is_floating_point:
             raise NotImplementedError(f"\"histogram_cpu\" not implemented for '{x.kind.dtype.name}': use x.float()")
         if bins <= 0:
             raise RuntimeError(f"torch.histogram(): bins must be > 0, but got {bins} for dimension 0")
         low, high = float(min), float(max)
-        if low == high and x.numel():
+        if low == high and x.numel():  # a compiled function needs a range that is known: this asks for numbers
             low, high = x.min().item(), x.max().item()
         if not (math.isfinite(low) and math.isfinite(high)):
             raise RuntimeError(f"torch.histc: range of [{low}, {high}] is not finite")
@@ -214,9 +223,10 @@ class RankMethods:
             raise RuntimeError("torch.histc: max must be larger than min")
         if low == high:
             low, high = low - 1.0, high + 1.0
-        inside = x[(x >= low).logical_and(x <= high)]
-        place = ((inside - low) * bins / (high - low)).long().clamp(0, bins - 1)
-        return place.bincount(minlength=bins).to_kind(x.kind)
+        inside = (x >= low).logical_and(x <= high)
+        place = ((x.masked_fill(~inside, low) - low) * bins / (high - low)).long().clamp(0, bins - 1)
+        counts = zeros(bins, dtype=int64, device=x.kind.device)
+        return counts.index_add_(0, place.reshape(-1), inside.reshape(-1).long()).to_kind(x.kind)
 
     def unique_consecutive(
         self: Any, return_inverse: bool = False, return_counts: bool = False, dim: int | None = None

@@ -17,11 +17,11 @@ from __future__ import annotations
 
 import operator
 from collections import namedtuple
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 from ..dtypes import BOOL, float32, float64, int32, int64, kind_of, uint8
 from ..graph import Node, mode
-from .advanced import true_places
 from .gathering import axis_of, gather_places
 from .places import Places, new_places, scalar, spread, take
 from .reduction import numpy_names
@@ -96,29 +96,26 @@ def picked(result: Any, x: Tensor, axis: int, indices: Tensor, label: str) -> An
 class MedianBackward(Node):
     """The median of all elements: those equal to it share the cotangent."""
 
-    __slots__ = ("places",)
+    __slots__ = ("same",)
 
-    def __init__(self, parent: Node, places: Places) -> None:
+    def __init__(self, parent: Node, same: Tensor) -> None:
         self.walk = None
-        self.parents, self.places = (parent,), places
+        self.parents, self.same = (parent,), same
 
     def pull(self, g: Tensor, graph: bool) -> tuple[Tensor]:
-        shape = self.places.result
-        return (spread((g / shape[0]).expand(shape), self.places),)
+        return ((g / self.same.sum()).expand(self.same.shape).masked_fill(~self.same, 0.0),)
 
 
-def median_of_all(x: Tensor) -> Tensor:
-    """The median of the flattened x, without axes."""
-    n = x.numel()
-    if not n:
+def median_of_all(x: Tensor, index: Callable[[Tensor, int], Tensor]) -> Tensor:
+    """The median of the flattened x, without axes; `index` is `median_index` or `nanmedian_index`."""
+    if not x.numel():
         lowest = 0 if x.kind.dtype is uint8 else -(2 ** (8 * x.kind.dtype.itemsize - 1))
         return scalar(x.kind, float("nan") if x.kind.dtype.is_floating_point else lowest)
-    flat = x.detach().reshape(-1)
-    value = flat[median_index(flat, 0).item()].clone()
+    row = x.detach().reshape(-1)
+    value = row.gather(0, index(row, 0)).reshape(())
     if x.node is not None and mode.grad:
-        same = flat == value if bool(value == value) else flat != flat
-        found = true_places(same)
-        value.node = MedianBackward(x.node, Places(found.flat, 1, n, 1, x.shape, found.shape))
+        y = x.detach()
+        value.node = MedianBackward(x.node, (y == value).logical_or((y != y).logical_and(value != value)))
     return value
 
 
@@ -132,6 +129,13 @@ def median_index(x: Tensor, axis: int) -> Tensor:
     out = Tensor(order.kind.empty(x.numel() // width), shape, order.kind)
     order.kind.backend.median_rows(out.flat, source.flat, order.flat, width)
     return back_along(out, axis)
+
+
+def nanmedian_index(x: Tensor, axis: int) -> Tensor:
+    """The same for the median of what is not nan."""
+    order = order_of(x, axis, False)
+    count = x.shape[axis] - x.detach().isnan().sum(axis, keepdim=True)
+    return order.gather(axis, (count - 1).clamp_min(0).floor_divide(2))
 
 
 def without(pair: Any, axis: int, keepdim: bool) -> Any:
@@ -195,7 +199,7 @@ class SortingMethods:
         tensor(2.)
         """
         if dim is None:
-            return median_of_all(self)
+            return median_of_all(self, median_index)
         axis = axis_of(self, dim)
         check_size("median", self, axis)
         return without(picked(Median, self, axis, median_index(self, axis), "MedianBackward1"), axis, keepdim)

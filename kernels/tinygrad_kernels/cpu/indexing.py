@@ -84,23 +84,6 @@ def gather_places(at: Any, index: Any, shape: tuple, strides: tuple, axis: int, 
 
 
 @jit
-def find_overwritten(out, at, latest):
-    """Which places occur again later in the list: their numbers, in order. `latest` is scratch, (length,).
-
-    Returns how many there are; none are written to an `out` without elements.
-    """
-    for m in range(at.size):
-        latest[at[m]] = m
-    found = 0
-    for m in range(at.size):
-        if latest[at[m]] != m:
-            if out.size:
-                out[found] = m
-            found += 1
-    return found
-
-
-@jit
 def count_true(x):
     """How many elements are not 0?"""
     found = 0

@@ -58,6 +58,13 @@ class _Vectors:
         data = self.context.make_array(array_type)(self.context, self.builder, array).data
         return self.builder.gep(data, [at])
 
+    def addresses(self, first: Any, row: Any, there: list[Any]) -> list[Any]:
+        """Pointers to the first row and, `row` elements apart, to as many more as there are; then to the last again."""
+        found = [first]
+        for exists in there:
+            found.append(self.builder.gep(found[-1], [self.builder.select(exists, row, _INT(0))]))
+        return found
+
     def smaller(self, i: Any, j: Any) -> Any:
         return self.builder.select(self.builder.icmp_signed("<", i, j), i, j)
 
@@ -112,8 +119,10 @@ class _Vectors:
 
 
 @intrinsic(prefer_literal=True)
-def tile(typing, vectors, c, c_at, c_row, m, n, first, a, a_at, a_row, a_col, b, b_at, b_row, k):
+def tile(typing, vectors, c, c_at, c_row, m, n, first, a, a_at, a_row, a_col, b, b_at, b_row, k, last, bias, bias_at):
     """C[:ROWS, :vectors * lanes] = A @ B if first, else += A @ B; called from a kernel, with a literal `vectors`.
+
+    If last, bias[bias_at + j] is added to column j; `bias` may be None.
 
     Element (i, j) of C is `c[c_at + i * c_row + j]`; (i, p) of A is `a[a_at + i * a_row + p * a_col]`; (p, j) of B is
     `b[b_at + p * b_row + j]`, and B must be readable for all `vectors * lanes` columns.
@@ -122,19 +131,18 @@ def tile(typing, vectors, c, c_at, c_row, m, n, first, a, a_at, a_row, a_col, b,
     value is computed and stored again, which needs no branch and no mask.
     """
     kinds = [c, *[types.int64] * 4, types.boolean, a, *[types.int64] * 3, b, *[types.int64] * 3]
-    signature = types.void(vectors, *kinds)
+    signature, bias_type = types.void(vectors, *kinds, types.boolean, bias, types.int64), bias
 
     def codegen(context, builder, signature, arguments):
-        _, c, c_at, c_row, m, n, first, a, a_at, a_row, a_col, b, b_at, b_row, k = arguments
+        _, c, c_at, c_row, m, n, first, a, a_at, a_row, a_col, b, b_at, b_row, k, last, bias, bias_at = arguments
         builder.function.attributes.add("noinline")  # one copy in the kernel's caller, however often it is called
         v = _Vectors(context, builder, kinds[0].dtype)
         columns = range(vectors.literal_value)
-        last = builder.sub(m, _INT(1))
-        rows = [v.smaller(_INT(i), last) for i in range(ROWS)]
-        a_rows = [v.address(kinds[6], a, builder.add(a_at, builder.mul(i, a_row))) for i in rows]
+        there = [builder.icmp_signed("<", _INT(i), m) for i in range(1, ROWS)]
+        a_rows = v.addresses(v.address(kinds[6], a, a_at), a_row, there)
         b_start = v.address(kinds[10], b, b_at)
-        c_rows = [v.address(kinds[0], c, builder.add(c_at, builder.mul(i, c_row))) for i in rows]
-        sums = [[cgutils.alloca_once_value(builder, v.zero) for _ in columns] for _ in rows]
+        c_rows = v.addresses(v.address(kinds[0], c, c_at), c_row, there)
+        sums = [[cgutils.alloca_once_value(builder, v.zero) for _ in columns] for _ in range(ROWS)]
         for c_i in c_rows:
             for j in columns:
                 v.prefetch(builder.gep(c_i, [_INT(j * v.lanes)]))
@@ -159,6 +167,14 @@ def tile(typing, vectors, c, c_at, c_row, m, n, first, a, a_at, a_row, a_col, b,
             for place, target, mask in targets:
                 old = v.masked("load", v.type, [target, _INT32(v.size), mask, v.zero])
                 builder.store(builder.fadd(builder.load(place), old), place)
+        if isinstance(bias_type, types.Array):
+            with builder.if_then(last):
+                for j in columns:
+                    source = v.address(bias_type, bias, builder.add(bias_at, _INT(j * v.lanes)))
+                    source = builder.bitcast(source, pointer)
+                    some = v.masked("load", v.type, [source, _INT32(v.size), masks[j], v.zero])
+                    for sums_i in sums:
+                        builder.store(builder.fadd(builder.load(sums_i[j]), some), sums_i[j])
         for place, target, mask in targets:
             v.masked("store", ir.VoidType(), [builder.load(place), target, _INT32(v.size), mask])
         return context.get_dummy_value()

@@ -6,7 +6,7 @@ from .attention import attention, attention_backward
 from .batch_norm import batch_norm, batch_norm_backward
 from .convolution import convolution
 from .elementwise import fill, flat, strided
-from .finding import count_true, find_overwritten, find_true
+from .finding import count_true, find_true
 from .indexing import coordinates, fold_index, gather_places, paste, put, take, triangle
 from .matmul import batched_matmul, matmul_kernel
 from .memory import Buffer, address, allocator, from_numpy, maker, to_numpy
@@ -40,7 +40,7 @@ __all__ = [
     "attention", "attention_backward", "average_pool", "average_pool_backward", "max_pool", "max_pool_backward",
     "convolution", "recurrent", "recurrent_backward",
     "cumextreme", "cumprod", "cumsum", "logcumsumexp", "recurrence",
-    "add_at", "coordinates", "count_true", "find_overwritten", "find_true", "fold_index", "gather_places", "paste",
+    "add_at", "coordinates", "count_true", "find_true", "fold_index", "gather_places", "paste",
     "put", "reduce_at", "take", "triangle",
     "first_of_rows", "mark_runs", "median_rows", "runs", "search_rows", "smallest_and_largest", "sort_rows",
     "Buffer", "PARALLEL_FROM", "address", "allocator", "batched_matmul", "columns", "fill", "flat", "from_numpy",

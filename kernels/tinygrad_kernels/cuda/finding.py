@@ -1,4 +1,4 @@
-"""Finding on the GPU: the places of what is not 0, in order, and of what was overwritten.
+"""Finding on the GPU: the places of what is not 0, in order.
 
 The problem. `x[mask]` wants the numbers of the True elements, one behind the other. Where does thread i write its own?
 Behind those of all threads before it: a number that nobody has counted yet.
@@ -24,7 +24,7 @@ from numba import int64
 
 from . import memory
 from .device import cuda
-from .indexing import INT64, mark_latest
+from .indexing import INT64
 from .jit import THREADS, Kernel, device, kernel
 from .prefix import running
 from .reduction import pieces_for
@@ -35,37 +35,25 @@ PIECES = 4 * THREADS  # at most: a thread adds up the counts of four of them
 
 
 @cache
-def kernels(question: str, dtype: str) -> tuple[Kernel, Kernel]:
-    """count and find, for the question 'true' (is x[i] not 0?) or 'overwritten' (is y[x[i]] not i?)."""
+def kernels(dtype: str) -> tuple[Kernel, Kernel]:
+    """count(counts, x, n, pieces) for each piece of x, and find(out, counts, x, n, pieces)."""
     _, before_block = running("sum", "int64")
-
-    if question == "true":
-
-        @device
-        def wanted(x, y, i):
-            return x[i] != 0
-    else:
-
-        @device
-        def wanted(x, y, i):
-            return y[x[i]] != i
-
-    pointers = f"int64*, {dtype}*, {dtype if question == 'true' else 'int64'}*, int64, int64"
+    pointers = f"int64*, {dtype}*, int64, int64"
 
     @kernel(pointers)
-    def count(counts, x, y, n, pieces):
+    def count(counts, x, n, pieces):
         length = (n + pieces - 1) // pieces
         piece = cuda.blockIdx.x
         found = int64(0)
         for i in range(piece * length + cuda.threadIdx.x, min((piece + 1) * length, n), THREADS):
-            if wanted(x, y, i):
+            if x[i] != 0:
                 found += 1
         _, _, found, _ = before_block(found, 0)
         if cuda.threadIdx.x == 0:
             counts[piece] = found
 
     @kernel("int64*, " + pointers)
-    def find(out, counts, x, y, n, pieces):
+    def find(out, counts, x, n, pieces):
         length = (n + pieces - 1) // pieces
         piece, thread = cuda.blockIdx.x, cuda.threadIdx.x
         stop = min((piece + 1) * length, n)
@@ -74,12 +62,12 @@ def kernels(question: str, dtype: str) -> tuple[Kernel, Kernel]:
             begin = tile + thread * EACH
             found = int64(0)
             for i in range(begin, min(begin + EACH, stop)):
-                if wanted(x, y, i):
+                if x[i] != 0:
                     found += 1
             before, _, total, _ = before_block(found, 0)
             to = base + before
             for i in range(begin, min(begin + EACH, stop)):
-                if wanted(x, y, i):
+                if x[i] != 0:
                     out[to] = i
                     to += 1
             base += total
@@ -110,14 +98,14 @@ def adder() -> Kernel:
 
 
 class Finding:
-    """One question to an array: `count` says how many are found, `write` writes their numbers."""
+    """`count` says how many elements of x are not 0, `write` writes their numbers."""
 
-    def __init__(self, question: str, x: Any, y: Any) -> None:
+    def __init__(self, x: Any) -> None:
         self.n = x.size
         self.pieces = min(PIECES, pieces_for(1, self.n, TILE))
         self.counts = memory.empty(self.pieces, INT64)
-        self.operands = (self.counts, x, y, self.n, self.pieces)
-        self.counter, self.finder = kernels(question, x.dtype.name)
+        self.operands = (self.counts, x, self.n, self.pieces)
+        self.counter, self.finder = kernels(x.dtype.name)
         if self.n:
             self.counter(self.pieces, THREADS, *self.operands)
 
@@ -138,20 +126,9 @@ class Finding:
 
 def count_true(x: Any) -> int:
     """How many elements are not 0?"""
-    return Finding("true", x, x).count()
+    return Finding(x).count()
 
 
 def find_true(at: Any, x: Any) -> None:
     """The places of the elements that are not 0, in order."""
-    Finding("true", x, x).write(at)
-
-
-def find_overwritten(out: Any, at: Any, latest: Any) -> int:
-    """Which places occur again later in the list: their numbers, in order. `latest` is scratch, (length,).
-
-    Returns how many there are; none are written to an `out` without elements.
-    """
-    mark_latest(latest, at)
-    found = Finding("overwritten", at, latest)
-    found.write(out)
-    return found.count()
+    Finding(x).write(at)
