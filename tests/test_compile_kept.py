@@ -12,6 +12,7 @@ from tinygrad_edu import nn
 from tinygrad_edu.compiler.early import compute_early
 from tinygrad_edu.compiler.fusion import fuse
 from tinygrad_edu.compiler.made import optimize
+from tinygrad_edu.compiler.parts import see_through_parts
 from tinygrad_edu.compiler.passes import drop_dead
 from tinygrad_edu.compiler.remember import most_memory, remember_less
 from tinygrad_edu.compiler.zeros import leave_zeros_out
@@ -96,6 +97,99 @@ def test_zeros_that_are_written_over_are_left_out():
     for _ in range(2):
         found = tg.compile(f)(x, x)
         assert not np.signbit(found.numpy()).any()  # 0 + -0.0 is 0.0
+
+
+# Seen through.
+def in_parts(*writes):
+    """x @ W, put together in another memory by `writes`, and read from there."""
+
+    def f(x, y=None):
+        g, w = x @ W, tg.empty(3, 4, dtype=tg.float64)
+        for write in writes:
+            write(w, g)
+        return w * 2.0
+
+    return f
+
+
+@pytest.mark.parametrize(
+    "writes",
+    [
+        [lambda w, g: w[:, :1].copy_(g[:, :1]), lambda w, g: w[:, 1:].copy_(g[:, 1:])],
+        [lambda w, g: w[2:].copy_(g[2:]), lambda w, g: w[:2].copy_(g[:2])],
+        [lambda w, g: w[0].copy_(g[0]), lambda w, g: w[:2].copy_(g[:2]), lambda w, g: w[2].copy_(g[2])],
+        [lambda w, g: w[:1].copy_(g[:1]), lambda w, g: w[1:].copy_(g[1:]), lambda w, g: g.mul_(0.0)],  # a new value
+        [lambda w, g: w.zero_(), lambda w, g: w[::2].copy_(g[::2]), lambda w, g: w[1::2].copy_(g[1::2])],
+    ],
+)  # fmt: skip
+def test_a_value_that_is_put_together_from_parts_is_seen_through(writes):
+    f = in_parts(*writes)
+    assert len(after(f, drop_dead).steps) >= 4
+    assert len(after(f, drop_dead, see_through_parts, drop_dead).steps) == 2  # the product, and * 2
+    alike(lambda: (f, []))
+
+
+@pytest.mark.parametrize(
+    "writes",
+    [
+        [lambda w, g: w.zero_(), lambda w, g: w[:, :3].copy_(g[:, :3])],  # a part is not there
+        [lambda w, g: w[:, :2].copy_(g[:, 2:]), lambda w, g: w[:, 2:].copy_(g[:, :2])],  # parts change places
+        [lambda w, g: w.copy_(g), lambda w, g: w[:, 1:].mul_(3.0)],
+        [lambda w, g: w[:1].copy_(g[:1]), lambda w, g: g.add_(1.0), lambda w, g: w[1:].copy_(g[1:])],  # another
+        [lambda w, g: w.zero_(), lambda w, g: w[:1].add_(g[:1]), lambda w, g: w[1:].add_(g[1:])],  # 0 + -0.0 is 0.0
+        [lambda w, g: w[:1].copy_(g[:1]), lambda w, g: w[1:].copy_(g[1:]), lambda w, g: w[0].mul_(5.0)],
+        [lambda w, g: w[:2].copy_(g[:2]), lambda w, g: w[:1].copy_(-g[1:2]), lambda w, g: w[2:].copy_(g[2:])],
+    ],
+)  # fmt: skip
+def test_what_only_looks_like_it_is_not(writes):
+    f = in_parts(*writes)
+    before = after(f, drop_dead, leave_zeros_out)
+    program = after(f, drop_dead, leave_zeros_out, see_through_parts, drop_dead)
+    assert len(program.steps) == len(before.steps)
+    alike(lambda: (f, []))
+
+
+@pytest.mark.parametrize("batch, heads, n", [(2, 2, 3), (1, 2, 3), (3, 1, 2), (2, 3, 1)])
+def test_attention_leaves_the_gradient_of_its_matrix_in_one_piece(batch, heads, n, monkeypatch):
+    """No zeros and no copies between the backward pass of attention and the products that follow; eager mode's bits."""
+    monkeypatch.setattr(indexing, "LARGE", 1)
+    w = numbers(3, 4, heads * 6).requires_grad_()
+
+    def f(x):
+        parts = (x @ w).split(heads * 2, -1)
+        q, k, v = (part.reshape(batch, n, heads, 2).transpose(1, 2) for part in parts)
+        out = tg.nn.functional.scaled_dot_product_attention(q, k, v, is_causal=True)
+        return tg.autograd.grad(out, w, out.detach() * out.detach())[0]
+
+    x = numbers(1, batch, n, 4)
+    compiled, eager = tg.compile(f), f(x)
+    assert compiled(x).equal(eager) and compiled(x).equal(eager)
+    steps = compiled.sessions[0][1].forward.program.steps
+    at = next(k for k, step in enumerate(steps) if getattr(step, "name", "") == "attention_backward")
+    after = [getattr(step, "name", type(step).__name__) for step in steps[at + 1 :]]
+    assert after == ["matmul"], after
+    assert not any(getattr(step, "target", None) for step in steps)
+
+
+@pytest.mark.parametrize("change", ["order", "a gap", "another matrix", "the same twice"])
+def test_attention_to_what_are_no_thirds(change):
+    w, pick = numbers(3, 4, 16), {"order": (4, 0, 8), "a gap": (0, 4, 12), "the same twice": (0, 0, 4)}.get(change)
+
+    def f(x):
+        y = (x @ w[:, :12] if change in ("order", "the same twice") else x @ w).requires_grad_()
+        cuts = pick or (0, 4, 8)
+        parts = [y[..., at : at + 4] for at in cuts]
+        if change == "another matrix":
+            parts[1] = (y * 2.0)[..., 4:8]
+        q, k, v = (part.reshape(2, 3, 2, 2).transpose(1, 2) for part in parts)
+        out = tg.nn.functional.scaled_dot_product_attention(q, k, v, is_causal=True)
+        definition = (q @ k.mT / 2**0.5).masked_fill(tg.ones(3, 3).tril() == 0, -1e300).softmax(-1) @ v
+        g = out.detach() * out.detach()
+        return tg.autograd.grad(out, y, g, retain_graph=True)[0], tg.autograd.grad(definition, y, g)[0]
+
+    for function in (f, tg.compile(f)):
+        found, expected = function(numbers(1, 2, 3, 4))
+        assert tg.allclose(found, expected, 1e-12, 1e-14)
 
 
 @pytest.mark.parametrize(

@@ -10,6 +10,7 @@ from .describe import step_text
 from .early import compute_early
 from .emission import Emission
 from .fusion import fuse
+from .parts import see_through_parts
 from .passes import drop_dead, forward_copies, share, spread_constants
 from .planning import plan_memory
 from .program import Program
@@ -56,6 +57,7 @@ def optimize(program: Program) -> None:
     share(program)
     spread_constants(program)
     leave_zeros_out(program)
+    see_through_parts(program)
     drop_dead(program)
     fuse(program)
     recompute(program)

@@ -216,7 +216,7 @@ class Recorder:
             arguments = (*arguments[:6], *(copy for _, copy in late), *arguments[8:])
         read: list[Value] = []
         made: list[Value] = []
-        found: list[Any] = []
+        written: dict[tuple[Memory, int, int], Piece] = {}
 
         def piece(x: Any, writes: bool, whole: bool) -> Any:
             if isinstance(x, tuple | list) and not hasattr(x, "_fields"):
@@ -227,19 +227,23 @@ class Recorder:
                 memory, offset, size = self.locate(x, kind)
                 read.append(self.current(memory))
                 return Piece(read[-1], offset, size)
+            place = self.locate(x, kind)
+            if place in written:  # results that share a memory, side by side
+                return written[place]
             value, offset, size, before = self.write(x, kind, changes=not whole)
             made.append(value)
             if before is not None:
                 read.append(before)
-            return Piece(value, offset, size)
+            written[place] = Piece(value, offset, size)
+            return written[place]
 
         order = sorted(range(len(arguments)), key=lambda k: known and (k in fills or k in changes))
         pieces: dict[int, Any] = {}
         for k in order:  # what is only read comes first: an argument may be read and written
             writes = not known or k in fills or k in changes
             pieces[k] = piece(arguments[k], writes, known and k in fills)
-        found = [pieces[k] for k in range(len(arguments))]
-        step = Call(name, function, tuple(found), read, made, pure=known, options=options)
+        found = tuple(pieces[k] for k in range(len(arguments)))
+        step = Call(name, function, found, read, made, pure=known, options=options)
         self.add(step)
         for x, copy in late:
             if x.size:

@@ -24,6 +24,7 @@ from .elementwise import where
 from .linalg import buffer
 from .reduction import SavingNode
 from .rows import along_rows
+from .shape import view_of
 from .strides import Size, broadcast_shapes
 
 
@@ -48,10 +49,11 @@ class ScaledDotProductAttentionBackward(SavingNode):
             gs = p * (gp - (gp * p).sum(-1, keepdim=True)) * self.scale
             return gs @ k, gs.mT @ q, p.mT @ g
         kind = q.kind
-        gq, gk, gv = (empty_heads(x.shape, kind) for x in (q, k, v))
+        gq, gk, gv = empty_thirds(q) if are_thirds(q, k, v) else (empty_heads(x.shape, kind) for x in (q, k, v))
+        sizes = (*self.sizes, *described(gq), *described(gk), *described(gv))
         kind.backend.attention_backward(
             buffer(gq), buffer(gk), buffer(gv), g.transpose(1, 2).contiguous().flat, weights.flat, buffer(q), buffer(k),
-            buffer(v), self.sizes, self.scale, self.causal,
+            buffer(v), sizes, self.scale, self.causal,
         )  # fmt: skip
         return gq, gk, gv
 
@@ -62,16 +64,43 @@ def empty_heads(shape: tuple[int, ...], kind: Kind) -> Tensor:
     return Tensor(kind.empty(prod(shape)), Size((batch, n, heads, width)), kind).transpose(1, 2)
 
 
+def are_thirds(q: Tensor, k: Tensor, v: Tensor) -> bool:
+    """Are they the thirds of the rows of one matrix, in order? So they lie in most networks."""
+    if q.flat is not None or k.flat is not None or v.flat is not None or not q.shape == k.shape == v.shape:
+        return False
+    third, root = q.shape[1] * q.shape[3], q.region[0]
+    for i, x in enumerate((q, k, v)):
+        steps = zip(x.shape, x.region[2], steps_of_thirds(q), strict=True)
+        if x.region[0] is not root or x.region[1] != i * third or any(a != b for size, a, b in steps if size > 1):
+            return False
+    return root.size == 3 * q.numel()
+
+
+def steps_of_thirds(q: Tensor) -> tuple[int, ...]:
+    """The strides of (batch, heads, n, width) that is a third of each row of (batch n, 3 heads width)."""
+    _, heads, n, width = q.shape
+    return 3 * n * heads * width, width, 3 * heads * width, 1
+
+
+def empty_thirds(q: Tensor) -> tuple[Tensor, ...]:
+    """Three tensors that lie in a matrix of their own as the thirds do: put together, they are this matrix."""
+    whole = Tensor(q.kind.empty(3 * q.numel()), Size((3 * q.numel(),)), q.kind)
+    third, steps = q.shape[1] * q.shape[3], steps_of_thirds(q)
+    return tuple(view_of(whole, q.shape, steps, i * third, "AsStridedBackward0", None, None) for i in range(3))
+
+
+def described(x: Tensor) -> tuple[int, ...]:
+    """For the kernel: where x begins, and the steps from batch to batch, head to head, row to row."""
+    return (0 if x.flat is not None else x.region[1], *x.stride()[:3])
+
+
 def fused(q: Tensor, k: Tensor, v: Tensor, bias: Tensor | None, causal: bool, scale: float) -> Tensor:
     """The kernel; all operands have four axes, and the same first two."""
     kind, (batch, heads, n, d), m = q.kind, q.shape, k.shape[2]
     q, k, v = (x if x.stride()[-1] == 1 or x.shape[-1] == 1 else x.contiguous() for x in (q, k, v))
     seen = kind.empty(0) if bias is None else buffer(bias)
-    numbers = [heads, n, m, d, v.shape[3]]
-    for x in (q, k, v):
-        numbers += [0 if x.flat is not None else x.region[1], *x.stride()[:3]]
-    numbers += [0] * 5 if bias is None else [0 if bias.flat is not None else bias.region[1], *bias.stride()]
-    sizes = tuple(numbers)
+    at_bias = (0,) * 5 if bias is None else (*described(bias), bias.stride()[3])
+    sizes = (heads, n, m, d, v.shape[3], *described(q), *described(k), *described(v), *at_bias)
     weights = Tensor(kind.empty(batch * heads * n * m), Size((batch, heads, n, m)), kind)
     out = empty_heads((batch, heads, n, v.shape[3]), kind)
     kind.backend.attention(buffer(out), weights.flat, buffer(q), buffer(k), buffer(v), seen, sizes, scale, causal)

@@ -45,8 +45,8 @@ from tinygrad_kernels.cpu.matmul import multiply
 from tinygrad_kernels.cpu.rows import _exp, dot_block, maximum, over_rows, sum_block
 
 # `sizes` holds heads, n, m, d, e; then for Q, K, V and the bias: offset, steps from batch to batch, head to head, row
-# to row; last the bias's step from column to column.
-Q, K, V, BIAS = 5, 9, 13, 17
+# to row; then the bias's step from column to column; and backward, where the gradients of Q, K and V lie.
+Q, K, V, BIAS, GQ, GK, GV = 5, 9, 13, 17, 22, 26, 30
 
 
 @jit
@@ -155,9 +155,9 @@ def _head_backward(number, size, sizes, gq, gk, gv, g, weights, q, k, v, scale, 
     k_at, k_row = _start(number, sizes, K)
     v_at, v_row = _start(number, sizes, V)
     g_at, g_row = _place(number, sizes, n, e)
-    gq_at, gq_row = _place(number, sizes, n, d)
-    gk_at, gk_row = _place(number, sizes, m, d)
-    gv_at, gv_row = _place(number, sizes, m, e)
+    gq_at, gq_row = _start(number, sizes, GQ)
+    gk_at, gk_row = _start(number, sizes, GK)
+    gv_at, gv_row = _start(number, sizes, GV)
     factor, rows = g.dtype.type(scale), _stripe(n, m, causal)
     for lo in range(0, n, rows):
         hi, width = min(lo + rows, n), min(lo + rows, m)
@@ -218,6 +218,6 @@ def attention_backward(
     scale: float,
     causal: bool,
 ) -> None:
-    """The gradients of q (batch, n, heads, d), k (batch, m, heads, d) and v (batch, m, heads, e); g is laid as out."""
+    """The gradients of q, k and v, which lie as the last twelve `sizes` say; g, of the shape of out, as out does."""
     size = int(sizes[1] * sizes[2])
     _backward(weights.size // size, size, np.array(sizes, np.int64), gq, gk, gv, g, weights, q, k, v, scale, causal)

@@ -14,7 +14,7 @@ feeds many multiply-adds (`matmul_blocks.tile`). And the loops around it go over
 again soon lies in a near cache:
 
     for a cell of C (528 columns at most)
-      for a block of k (256 floats)      copy its part of B in panels (packing): they stay in the second-level cache
+      for a block of k (256 to 512)      copy its part of B in panels (packing): they stay in the second-level cache
         for a strip of A (8 rows)        stays in the first-level cache
           for a panel of B (48 columns)
             tile
@@ -51,7 +51,8 @@ from tinygrad_kernels.cpu.jit import jit
 from tinygrad_kernels.cpu.matmul_blocks import ROWS, VECTOR_BYTES, VECTORS, copy, move, tile, transpose
 from tinygrad_kernels.cpu.threads import get_num_threads, parallel
 
-K_BLOCK_BYTES = 1024  # a block of the reduction axis: 256 float32
+K_BLOCK_BYTES = 1024  # a row of a block of k: 256 float32, or up to twice as many where C is narrow
+B_BLOCK_BYTES = 2**18  # a narrow block of B: a quarter of the second-level cache
 SHORT_BLOCK = 128  # the same for Aᵀ, in elements: a panel then stays in the first-level cache
 GROUP = 256  # columns of Aᵀ that are packed at once
 B_IN_PLACE_BYTES = 2**15  # the first-level cache: a B that fits is read where it lies, if it can be
@@ -168,12 +169,21 @@ def _pack_strips(strips, at, stride, a, a_at, a_row, a_col, count, depth):
 
 
 @jit
-def multiply(out, c_at, c_row, a, a_at, a_row, a_col, b, b_at, b_row, b_col, m, n, k, bias=None, bias_at=0):
-    """C = A @ B (+ a bias) on one thread, C[i, j] being out[c_at + i * c_row + j]. k = 0 gives zeros (the bias)."""
+def _longest(n, itemsize):
+    """How long a block of k may be, for a C of n columns. (In cells or whole: sums must not depend on the cut.)"""
+    return min(max(K_BLOCK_BYTES, B_BLOCK_BYTES // max(n, 1)), 2 * K_BLOCK_BYTES) // itemsize
+
+
+@jit
+def multiply(out, c_at, c_row, a, a_at, a_row, a_col, b, b_at, b_row, b_col, m, n, k, bias=None, bias_at=0, longest=0):
+    """C = A @ B (+ a bias) on one thread, C[i, j] being out[c_at + i * c_row + j]. k = 0 gives zeros (the bias).
+
+    Where C is a cell, `longest` is that of the whole product.
+    """
     lanes = VECTOR_BYTES // out.itemsize
     width = VECTORS * lanes
     group = GROUP if a_row == 1 and a_col != 1 else ROWS  # rows whose strips are there at a time
-    most = SHORT_BLOCK if group > ROWS else K_BLOCK_BYTES // out.itemsize
+    most = SHORT_BLOCK if group > ROWS else longest if longest > 0 else _longest(n, out.itemsize)
     blocks = (k + most - 1) // most
     step = (k + blocks - 1) // blocks if k > 0 else 1  # blocks of equal length
     pack_a = a_col != 1 or a_row * out.itemsize % SAME_SET_BYTES == 0
@@ -225,12 +235,12 @@ def _cells(
     out, c_step, a, a_step, a_at, a_row, a_col, b, b_step, b_at, b_row, b_col, batch, m, n, k, rows, columns, bias=None
 ):
     """A batch of products, cut into cells of C. Matrix q of an operand starts q steps after its first."""
-    across, down = (n + columns - 1) // columns, (m + rows - 1) // rows
+    across, down, longest = (n + columns - 1) // columns, (m + rows - 1) // rows, _longest(n, out.itemsize)
     for number in range(batch * down * across):
         q, i, j = number // (down * across), number // across % down * rows, number % across * columns
         c, left, right = q * c_step + i * n + j, a_at + q * a_step + i * a_row, b_at + q * b_step + j * b_col
         height, width = min(rows, m - i), min(columns, n - j)
-        multiply(out, c, n, a, left, a_row, a_col, b, right, b_row, b_col, height, width, k, bias, j)
+        multiply(out, c, n, a, left, a_row, a_col, b, right, b_row, b_col, height, width, k, bias, j, longest)
 
 
 @jit(parallel=True)
@@ -238,12 +248,12 @@ def _cells_parallel(
     out, c_step, a, a_step, a_at, a_row, a_col, b, b_step, b_at, b_row, b_col, batch, m, n, k, rows, columns, bias=None
 ):
     """The same, with the cells shared out."""
-    across, down = (n + columns - 1) // columns, (m + rows - 1) // rows
+    across, down, longest = (n + columns - 1) // columns, (m + rows - 1) // rows, _longest(n, out.itemsize)
     for number in numba.prange(batch * down * across):
         q, i, j = number // (down * across), number // across % down * rows, number % across * columns
         c, left, right = q * c_step + i * n + j, a_at + q * a_step + i * a_row, b_at + q * b_step + j * b_col
         height, width = min(rows, m - i), min(columns, n - j)
-        multiply(out, c, n, a, left, a_row, a_col, b, right, b_row, b_col, height, width, k, bias, j)
+        multiply(out, c, n, a, left, a_row, a_col, b, right, b_row, b_col, height, width, k, bias, j, longest)
 
 
 _cells_threads = parallel(_cells_parallel, _cells)

@@ -222,7 +222,7 @@ def attention(
     row; last the bias's step from column to column. The last axis of q, k and v has stride 1. out is (batch, n, heads,
     e), weights (batch, heads, n, m); an empty bias is none.
     """
-    (heads, n, m, d, e), (q_layout, k_layout, v_layout, bias_layout) = layouts(sizes)
+    (heads, n, m, d, e), (q_layout, k_layout, v_layout), bias_layout = layouts(sizes)
     count, square = weights.size // (n * m), (0, heads * n * m, n * m, m, 1)
     multiply(weights, square, q, q_layout, k, turned(k_layout), count, heads, n, m, d)
     rows, biased = count * n, int(bias.size > 0)
@@ -237,17 +237,17 @@ def attention_backward(
     gq: Any, gk: Any, gv: Any, g: Any, weights: Any, q: Any, k: Any, v: Any, sizes: Any, scale: float, causal: bool
 ) -> None:
     """The gradients of q (batch, n, heads, d), k (batch, m, heads, d) and v (batch, m, heads, e); g is laid as out."""
-    (heads, n, m, d, e), (q_layout, k_layout, v_layout, _) = layouts(sizes)
+    (heads, n, m, d, e), (q_layout, k_layout, v_layout, *results), _ = layouts(sizes)
     count, square = weights.size // (n * m), (0, heads * n * m, n * m, m, 1)
     gs, rows, g_layout = memory.empty(weights.size, weights.dtype), count * n, side_by_side(heads, n, e)
     multiply(gs, square, g, g_layout, v, turned(v_layout), count, heads, n, m, e)
     weigh_backward(g.dtype.name)(blocks_for(rows, WARPS), (WARP, WARPS), gs, weights, rows, m, scale)
-    multiply(gq, side_by_side(heads, n, d), gs, square, k, k_layout, count, heads, n, d, m)
-    multiply(gk, side_by_side(heads, m, d), gs, turned(square), q, q_layout, count, heads, m, d, n)
-    multiply(gv, side_by_side(heads, m, e), weights, turned(square), g, g_layout, count, heads, m, e, n)
+    multiply(gq, results[0], gs, square, k, k_layout, count, heads, n, d, m)
+    multiply(gk, results[1], gs, turned(square), q, q_layout, count, heads, m, d, n)
+    multiply(gv, results[2], weights, turned(square), g, g_layout, count, heads, m, e, n)
 
 
-def layouts(sizes: Any) -> tuple[tuple[int, ...], tuple[Layout, ...]]:
-    """The five sizes, and the layouts of Q, K, V and the bias."""
-    operands = tuple((*sizes[at : at + 4], 1) for at in (5, 9, 13))
-    return sizes[:5], (*operands, tuple(sizes[17:22]))
+def layouts(sizes: Any) -> tuple[tuple[int, ...], tuple[Layout, ...], tuple[int, ...]]:
+    """The five sizes, the layouts of Q, K, V (backward also of their gradients), and that of the bias."""
+    matrices = tuple((*sizes[at : at + 4], 1) for at in (5, 9, 13, 22, 26, 30) if at < len(sizes))
+    return sizes[:5], matrices, tuple(sizes[17:22])
