@@ -159,8 +159,8 @@ MISTAKES = {
     ),
     "a matrix product leaves out the last, ragged strip of rows": Mistake(
         "kernels/tinygrad_kernels/cpu/matmul.py",
-        "for i in range(0, m, ROWS):\n            left, l_at",
-        "for i in range(0, m - m % ROWS if m > ROWS else m, ROWS):\n            left, l_at",
+        "for g in range(0, m, group):",
+        "for g in range(0, m - m % ROWS if m > ROWS else m, group):",
         "test_matmul_kernel.py::test_the_naive_kernel_is_the_definition_and_the_real_one_equals_it",
     ),
     "softmax does not subtract the maximum": Mistake(
