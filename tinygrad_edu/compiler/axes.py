@@ -12,6 +12,9 @@ from __future__ import annotations
 from math import prod
 from typing import Any
 
+import numpy as np
+from numpy.lib.stride_tricks import as_strided
+
 from ..ops.strides import contiguous_strides
 from .passes import in_a_row, is_plain
 from .program import Access, Fold, Loop, Number, Shape
@@ -19,6 +22,11 @@ from .program import Access, Fold, Loop, Number, Shape
 
 def accesses(step: Loop) -> list[Access]:
     return [a for a in step.operands.values() if isinstance(a, Access)]
+
+
+def flags_at(flags: np.ndarray, access: Access, shape: Shape) -> np.ndarray:
+    """Of one flag for each element of a value, those of the elements that a loop sees: a view, to read or to set."""
+    return as_strided(flags[access.offset :], shape, access.strides)
 
 
 def common_shape(first: Loop, second: Loop) -> Shape | None:

@@ -19,8 +19,8 @@ Source: the same as for copies of whole values, of which this is an elementwise 
 from __future__ import annotations
 
 import numpy as np
-from numpy.lib.stride_tricks import as_strided
 
+from .axes import flags_at
 from .passes import keep_results_apart, lasting, replace
 from .program import Access, Call, Loop, Program, Value
 
@@ -41,7 +41,7 @@ def see_through_parts(program: Program) -> None:
             continue
         known, before = there.get(step.target.value, (source, np.zeros(made.size, bool)))
         copies = before.copy() if known is source else np.zeros(made.size, bool)
-        as_strided(copies[step.target.offset :], step.shape, step.target.strides)[...] = True
+        flags_at(copies, step.target, step.shape)[...] = True
         there[made] = source, copies
         if copies.all() and made in stays and made.memory is None and source.memory is None:
             new[made] = source

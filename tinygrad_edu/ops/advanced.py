@@ -197,13 +197,13 @@ def get(x: Tensor, index: Any) -> Tensor:
 
 
 def assign(x: Tensor, index: Any, value: Any) -> None:
-    """x[index] = value, a tensor (broadcast, of x's dtype) or a number."""
+    """x[index] = value, a tensor (broadcast, of x's dtype) or a number. One value for a mask needs no places."""
     view, parts = split_index(x, index)
     value = of_kind(x, value, as_items(index)) if isinstance(value, Tensor) else scalar(x.kind, value)
     if len(parts) == 1 and is_mask(parts[0].numbers) and value.numel() == 1:
         axis, axes, mask = parts[0]
         mask = mask.reshape(*mask.shape, *[1] * (len(view.shape) - axis - len(mask.shape)))
-        view.masked_fill_(mask != 0, value.reshape(()))
+        view.masked_fill_(mask if mask.kind.dtype.category == BOOL else mask != 0, value.reshape(()))
         return
     places = find_places(view, parts)
     extra = len(value.shape) - len(places.result)
