@@ -9,8 +9,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from tinygrad_kernels.cpu import matmul as module
-from tinygrad_kernels.cpu import matmul_blocks, threads
+from tinygrad_kernels.cpu import matmul_blocks, matmul_endings, threads
 from tinygrad_kernels.cpu.matmul import batched_matmul, matmul
+from tinygrad_kernels.expr import Expr, Formula, build
 
 FLOATS = [np.float32, np.float64]
 FORMS = ["nn", "nt", "tn", "tt"]
@@ -193,11 +194,15 @@ def test_the_same_bits_for_one_and_two_threads(dtype, form, rng):
 @pytest.mark.parametrize("dtype", FLOATS)
 def test_serial_and_parallel_kernels_agree_bit_for_bit(dtype, rng):
     x, y = rng.standard_normal((2, 70, 90)).astype(dtype), rng.standard_normal((2, 90, 130)).astype(dtype)
+    bias, side = rng.standard_normal(130).astype(dtype), rng.standard_normal(2 * 70 * 130).astype(dtype)
     results = []
     for kernel in (module._cells, module._cells_parallel):
         out = np.empty(2 * 70 * 130, dtype)
-        kernel(out, 70 * 130, x.ravel(), 6300, 0, 90, 1, y.ravel(), 11700, 0, 130, 1, 2, 70, 130, 90, 32, 48)
+        layout = (out, 70 * 130, x.ravel(), 6300, 0, 90, 1, y.ravel(), 11700, 0, 130, 1, 2, 70, 130, 90, 32, 48)
+        kernel(*layout, bias, side, matmul_endings.MULTIPLY)
         results.append(out)
+    expected = (np.stack([product(a, b) for a, b in zip(x, y, strict=True)]) + bias) * side.reshape(2, 70, 130)
+    np.testing.assert_allclose(results[0].reshape(expected.shape), expected, rtol=20 * np.finfo(dtype).eps)
     np.testing.assert_array_equal(*results)
 
 
@@ -226,7 +231,7 @@ def test_a_tile_equals_the_naive_product(dtype, rng):
 
     @jit
     def one_tile(c, m, n, first, a, b, k, width, last, bias):
-        tile(2, c, 0, width, m, n, first, a, 0, k, 1, b, 0, width, k, last, bias, 1)
+        tile(2, c, 0, width, m, n, first, a, 0, k, 1, b, 0, width, k, last, bias, 0, 0)
 
     width = 2 * matmul_blocks.VECTOR_BYTES // np.dtype(dtype).itemsize
     rows, k = matmul_blocks.ROWS, 6
@@ -234,12 +239,56 @@ def test_a_tile_equals_the_naive_product(dtype, rng):
     y = rng.integers(-9, 9, (k, width)).astype(dtype)
     for m, n in itertools.product((1, rows - 1, rows), (1, width // 2, width - 1, width)):
         c = np.full((rows, width), 3, dtype)
-        one_tile(c.ravel(), m, n, False, x.ravel(), y.ravel(), k, width, True, None)
+        one_tile(c.ravel(), m, n, False, x.ravel(), y.ravel(), k, width, True, 0)
         expected = np.full((rows, width), 3, dtype)
         expected[:m, :n] += (x @ y)[:m, :n]
         np.testing.assert_array_equal(c, expected)
-        bias = rng.integers(-9, 9, 1 + n).astype(dtype)
+        bias = rng.integers(-9, 9, n).astype(dtype)
         for last in (False, True):  # the bias comes with the last block of k
-            one_tile(c.ravel(), m, n, True, x.ravel(), y.ravel(), k, width, last, bias)
-            expected[:m, :n] = (x @ y)[:m, :n] + last * bias[1:]
+            one_tile(c.ravel(), m, n, True, x.ravel(), y.ravel(), k, width, last, bias.ctypes.data)
+            expected[:m, :n] = (x @ y)[:m, :n] + last * bias
             np.testing.assert_array_equal(c, expected)
+
+
+P, Y = Expr.input("p"), Expr.input("y")
+ENDINGS = {
+    "p + y": (P + Y, lambda p, y: p + y),
+    "y + p": (Y + P, lambda p, y: y + p),
+    "p * y": (P * Y, lambda p, y: p * y),
+    "y * p": (Y * P, lambda p, y: y * p),
+    "relu": (build("where", P <= 0.0, 0.0, P), lambda p, y: np.where(p <= 0, p.dtype.type(0), p)),
+    "relu, backward": (build("where", Y <= 0.0, 0.0, P), lambda p, y: np.where(y <= 0, p.dtype.type(0), p)),
+}
+
+
+@pytest.mark.parametrize("dtype", FLOATS)
+@pytest.mark.parametrize("ending", ENDINGS)
+@pytest.mark.parametrize(("m", "n", "k"), [(2, 2, 0), (3, 17, 5), (9, 49, 70), (130, 100, 600), (300, 560, 40)])
+def test_an_ending_has_the_bits_of_a_loop_after_the_product(m, n, k, ending, dtype, rng):
+    """Also of what is infinite or not a number; with ragged tiles, several blocks of k and several cells."""
+    e, meaning = ENDINGS[ending]
+    x, y = rng.standard_normal((m, k)).astype(dtype), rng.standard_normal((k, n)).astype(dtype)
+    if k:
+        x[0, 0], x[-1, -1] = np.nan, np.inf
+    side = rng.standard_normal(m * n).astype(dtype)
+    side[:3] = 0.0, np.nan, -np.inf
+    for form, bias in itertools.product(FORMS, (None, rng.standard_normal(n).astype(dtype))):
+        (a, a_layout), (b, b_layout) = operand(x, form[0]), operand(y, form[1])
+        layout = (dtype.__name__, m, n, k, a_layout, b_layout)
+        kernel, sizes = module.matmul_kernel(*layout)
+        plain, ended = np.full(m * n, 99, dtype), np.full(m * n, 99, dtype)
+        kernel(plain, a, b, sizes, *([] if bias is None else [bias]))
+        formula = Formula("ending", ("p",) if ending == "relu" else ("p", "y"), (e,))
+        sides = [side] if "y" in formula.inputs else []
+        module.matmul_ending(formula, *layout)(ended, a, b, sizes, bias, *sides)
+        with np.errstate(invalid="ignore"):
+            np.testing.assert_array_equal(ended, meaning(plain, side))
+
+
+def test_other_formulas_and_kernels_have_no_ending():
+    layout = ((0, 4, 1), (0, 4, 1))
+    for outputs, dtype, m, n in [
+        ((P - Y,), "float32", 4, 4), ((P + Y, P), "float32", 4, 4), ((P,), "float32", 4, 4), ((P + Y,), "int64", 4, 4),
+        ((P + Y,), "float32", 1, 4), ((P + Y,), "float32", 4, 1),
+    ]:  # fmt: skip
+        assert module.matmul_ending(Formula("ending", ("p", "y"), outputs), dtype, m, n, 4, *layout) is None

@@ -11,7 +11,7 @@ import numpy as np
 from test_threads import run
 from tinygrad_kernels.codegen import Signature
 from tinygrad_kernels.cpu import backend, convolution, threads
-from tinygrad_kernels.expr import trace
+from tinygrad_kernels.expr import Expr, Formula, trace
 
 # Every kernel of the backend that has a parallel twin, at a size for which the twin is made: a function that fills
 # results from float32 numbers x, y; and the dtypes and sizes of the results.
@@ -35,6 +35,13 @@ def _sums(total, stored, x, y):
 
 def _strided(out, x, y):
     backend.strided(PRODUCT, STRIDED, 2, True)((COLS, ROWS), out, (0, ROWS, 1), x, (0, 1, COLS), y, (0, 1, COLS))
+
+
+def _matmul_ending(out, x, y):
+    layout = ("float32", 301, 203, 270, (0, 270, 1), (0, 1, 270))
+    p, side = Expr.input("p"), Expr.input("y")
+    kernel = backend.matmul_ending(Formula("ending", ("p", "y"), (p * side,)), *layout)
+    kernel(out, x, y, backend.matmul_kernel(*layout)[1], y[:203], x[: out.size])
 
 
 def _matmul(out, x, y):
@@ -125,6 +132,7 @@ PARALLEL = {
     "sums": (_sums, [("f", 1), ("f", N)]),
     "columns": (lambda out, x, y: backend.columns(PRODUCT, FLAT, True)(out, ROWS, COLS, 1.0, x, y), [("f", COLS)]),
     "matmul_kernel": (_matmul, [("f", 301 * 203)]),
+    "matmul_ending": (_matmul_ending, [("f", 301 * 203)]),
     "batched_matmul": (_batched, [("f", 3 * 150 * 103)]),
     "softmax": (lambda out, x, y: backend.softmax(out, x, ROWS, COLS), [("f", N)]),
     "softmax_backward": (lambda out, x, y: backend.softmax_backward(out, x, y, ROWS, COLS), [("f", N)]),

@@ -54,6 +54,7 @@ class Backend(Protocol):
 
     # The kernels written by hand take buffers and sizes; each is described in cpu/matmul.py or cpu/rows.py.
     matmul_kernel: Callable[..., tuple[Callable[..., None], Any]]
+    matmul_ending: Callable[..., Callable[..., None] | None]  # a formula of each element of the product
     batched_matmul: Callable[..., None]
     softmax: Callable[..., None]
     softmax_backward: Callable[..., None]

@@ -9,7 +9,9 @@ import importlib
 
 import pytest
 from test_compile import built
-from tinygrad_kernels.cuda import matmul_tf32, matmul_warp
+from tinygrad_kernels.cuda import matmul_tf32, matmul_tiles, matmul_warp
+from tinygrad_kernels.cuda.matmul_endings import print_ending
+from tinygrad_kernels.expr import Expr, Formula, build
 
 TABLE = [
     ("attention", "product", ("float32",), 80, 5376, False),
@@ -124,6 +126,34 @@ def test_every_tile_of_the_matrix_product(number, ways):
     ptx = built(matmul_warp.warps(tile, *ways), fitting, shared=SHARED[number])
     assert ptx.count("cp.async") >= 4 and ptx.count("fma.rn.f32") >= tile.rows * tile.columns // tile.threads
     assert ("ld.shared.v4" in ptx) and (("16, " in ptx) or ways is TURNED)
+
+
+P, Y = Expr.input("p"), Expr.input("y")
+ERF = build("erf", P * 0.7071067811865476)
+ENDINGS = {
+    "residual": Formula("residual", ("p", "y"), (P + Y,)),
+    "gelu and its derivative": Formula(
+        "gelu",
+        ("p",),
+        (P * (0.5 * (1.0 + ERF)), 0.5 * (1.0 + ERF) + P * (0.398942280401 * build("exp", -0.5 * (P * P)))),
+    ),
+    "a product that is kept": Formula("tanh", ("p", "y"), (build("tanh", P) * Y, P)),
+}
+
+
+@pytest.mark.parametrize("formula", ENDINGS.values(), ids=ENDINGS)
+def test_endings_need_no_more_registers(formula):
+    """Before an element is stored, the registers that multiplied are free."""
+    ending = print_ending(formula)
+    for number, tile in enumerate(matmul_warp.TILES):
+        if number != 1 and len(formula.inputs) == 2:
+            continue  # the other formula is the longest
+        fitting = min(255, 65536 // (tile.threads * tile.resident))
+        ptx = built(matmul_warp.warps(tile, *STRAIGHT, ending), fitting, shared=SHARED[number])
+        assert (" ld.global.v4" in ptx) == ("y" in formula.inputs)
+    if len(formula.inputs) == 1:
+        built(matmul_tf32.tensor("four", "four", ending), 128, shared=35840)
+    built(matmul_tiles.join("float32", ending), 48)
 
 
 def test_tensor_cores_are_used_where_they_are_allowed():

@@ -9,6 +9,7 @@ import pytest
 import tinygrad_edu as tg
 from tinygrad_edu import nn
 from tinygrad_edu.compiler import capture
+from tinygrad_edu.compiler.program import Ended
 
 
 def network(make):
@@ -192,3 +193,22 @@ def test_other_settings_are_written_down_anew(order):
     assert run.parts is not old
     assert before == [before[0]] * 4
     np.testing.assert_allclose(after, before, rtol=2e-2)
+
+
+def test_products_end_with_what_follows_them(order):
+    """gelu and its derivative; the residual y and 2 y; the cotangent of gelu's operand; and the sum of those of x."""
+    tg.manual_seed(0)
+    first, second = nn.Linear(20, 24).to("cuda"), nn.Linear(24, 20).to("cuda")
+
+    def step(x):
+        y = x + second(nn.functional.gelu(first(x)))
+        return y, *tg.autograd.grad(y.square().sum(), [x, *first.parameters(), *second.parameters()])
+
+    x = tg.randn(18, 20, device="cuda", requires_grad=True)
+    compiled, wanted = tg.compile(step), step(x)
+    for _ in range(3):
+        for found, expected in zip(compiled(x), wanted, strict=True):
+            expected = expected.detach().cpu().numpy()
+            np.testing.assert_allclose(found.detach().cpu().numpy(), expected, rtol=1e-5, atol=1e-5)
+    steps = compiled.sessions[0][1].forward.program.steps
+    assert [len(s.made) for s in steps if isinstance(s, Ended)] == [2, 2, 1, 1]

@@ -7,6 +7,7 @@ from tinygrad_kernels.cuda import matmul, memory
 from tinygrad_kernels.cuda.matmul import REGISTERS, TENSOR, Plan
 from tinygrad_kernels.cuda.matmul_naive import SIDE
 from tinygrad_kernels.cuda.matmul_warp import TILES
+from tinygrad_kernels.expr import Expr, Formula, build
 
 import tinygrad_edu as tg
 
@@ -62,11 +63,12 @@ def start(step, tile, a, b, a_how="rows", b_how="rows", biased=True, pieces=1):
     (a_buffer, a_step, a_layout), (b_buffer, b_step, b_layout) = stored(a, a_how), stored(b, b_how)
     bias = numbers((n,), dtype, 3)
     out = memory.empty(batch * pieces * m * n, a.dtype)
-    head = (out, a_buffer, b_buffer, memory.from_numpy(bias), int(biased))
+    head, biased = (out, a_buffer, b_buffer, memory.from_numpy(bias)), int(biased)
     if step == "skinny":
-        matmul.matmul_skinny.launch(dtype, head, batch, m, n, k, a_step, a_layout, b_step, b_layout, pieces)
+        matmul.matmul_skinny.launch(dtype, (*head, biased), batch, m, n, k, a_step, a_layout, b_step, b_layout, pieces)
     else:
-        matmul.start(dtype, step, tile, pieces, batch, (*head, m, n, k, a_step, *a_layout, b_step, *b_layout))
+        places = (a_step, *a_layout, b_step, *b_layout)
+        matmul.start(dtype, step, tile, pieces, batch, (*head, out, out, biased, m, n, k, *places))
     parts = memory.to_numpy(out).reshape(batch, pieces, m, n)
     close(parts.sum(1, dtype=a.dtype), a, b, bias if biased else 0, digits=2**-10 if step == "tensor" else None)
     return parts
@@ -127,7 +129,7 @@ def test_tensor_cores_keep_infinities_and_nans():
     a, b = np.eye(20, dtype="f")[None], np.eye(20, dtype="f")[None]
     a[0, 3, 3], a[0, 5, 5] = np.inf, np.nan
     out, (x, *x_place), (y, *y_place) = memory.empty(400, a.dtype), stored(a, "rows"), stored(b, "rows")
-    arguments = (out, x, y, out, 0, 20, 20, 20, x_place[0], *x_place[1], y_place[0], *y_place[1])
+    arguments = (out, x, y, out, out, out, 0, 20, 20, 20, x_place[0], *x_place[1], y_place[0], *y_place[1])
     matmul.start("float32", "tensor", TENSOR, 1, 1, arguments)
     found = memory.to_numpy(out).reshape(20, 20)
     assert found[3, 3] == np.inf and np.isnan(found[5, 5]) and found[4, 4] == 1 and not found[0, 1:].any()
@@ -242,3 +244,39 @@ def test_a_thread_block_has_the_size_that_the_kernel_counts_on():
     assert SIDE * matmul.matmul_naive.EACH == matmul.matmul_naive.TILE
     for tile in TILES:
         assert tile.rows % (tile.down * 32) == 0 and tile.columns % (tile.across * 16) == 0 and tile.depth % 8 == 0
+
+
+P, Y = Expr.input("p"), Expr.input("y")
+ENDINGS = {
+    "residual": ((P + Y,), lambda p, y: (p + y,)),
+    "activation": ((build("tanh", P),), lambda p, y: (np.tanh(p),)),
+    "kept": ((build("tanh", P) * Y, P), lambda p, y: (np.tanh(p) * y, p)),
+}
+
+
+@pytest.mark.parametrize("ending", ENDINGS)
+@pytest.mark.parametrize("step, pieces", [("warps", 1), ("warps", 3), ("tensor", 1)])
+@pytest.mark.parametrize("m, n, k", [(17, 22, 30), (40, 68, 16)])  # n decides whether four are stored at once
+def test_a_product_ends_with_a_formula(m, n, k, step, pieces, ending, monkeypatch):
+    monkeypatch.setattr(matmul, "plan", lambda *_: Plan(step, TILES[2] if step == "warps" else TENSOR, pieces))
+    outputs, meaning = ENDINGS[ending]
+    x, w, bias, side = (numbers(shape, seed=s) for s, shape in enumerate([(m, k), (k, n), (n,), (m, n)]))
+    layout = ("float32", m, n, k, (0, k, 1), (0, n, 1))
+    a, b, biases, beside = map(memory.from_numpy, (x, w, bias, side.reshape(-1)))
+    kernel, sizes = matmul.matmul_kernel(*layout)
+    plain = memory.empty(m * n, x.dtype)
+    formula = Formula("ending", ("p",) if ending == "activation" else ("p", "y"), outputs)
+    for given in (None, biases):
+        kernel(plain, a, b, sizes, given)
+        results = [memory.from_numpy(np.full(m * n, np.nan, "f")) for _ in outputs]
+        sides = [beside] if "y" in formula.inputs else []
+        matmul.matmul_ending(formula, *layout)(*results, a, b, sizes, given, *sides)
+        wanted = meaning(memory.to_numpy(plain).reshape(m, n), side)
+        for result, expected in zip(results, wanted, strict=True):
+            np.testing.assert_allclose(memory.to_numpy(result).reshape(m, n), expected, rtol=1e-6, atol=1e-6)
+
+
+def test_kernels_of_other_steps_have_no_ending():
+    formula = Formula("ending", ("p", "y"), (P + Y,))
+    for dtype, n in (("float32", 1), ("float64", 64), ("int64", 64)):
+        assert matmul.matmul_ending(formula, dtype, 64, n, 64, (0, 64, 1), (0, n, 1)) is None

@@ -8,7 +8,7 @@ from typing import Any
 
 from tinygrad_kernels.expr import Expr, render, shared
 
-from .program import Access, Call, Fold, Loop, Number, Piece, Step
+from .program import Access, Call, Ended, Fold, Loop, Number, Piece, Step
 
 
 class Description:
@@ -91,6 +91,14 @@ def step_text(step: Step) -> str:
             texts.append(f"{v}[{v.size if step.target is None else prod(step.shape)}] = {text}")
         return "; ".join(texts) + (f" where {'; '.join(parts)}" if parts else "")
     assert isinstance(step, Call)
+    if isinstance(step, Ended):
+        (p,) = step.call.made
+        names = {id(Expr.input(name)): "p" if v is p else repr(v) for name, v in step.names.items()}
+        texts = [
+            f"{v}[{v.size}] = {render(e, names, number_text)}" for v, e in zip(step.made, step.outputs, strict=True)
+        ]
+        given = ", ".join(argument_text(x) for x in step.call.arguments[1:])
+        return f"{'; '.join(texts)} where p = {step.name}({given})"
     made = ", ".join(f"{v}[{v.size}]" for v in step.made)
     return f"{made or '-'} = {step.name}({', '.join(argument_text(x) for x in step.arguments)})"
 

@@ -22,6 +22,7 @@ from tinygrad_kernels.expr import Expr, Formula, walk
 
 from .. import dtypes
 from ..ops.strides import contiguous_strides
+from .formulas import renamed
 from .memory import part, whole
 from .passes import in_a_row, in_order, is_plain
 from .planning import Place, Plan
@@ -98,13 +99,9 @@ class Emission:
     def formula(self, outputs: list[Expr], names: list[str]) -> Formula:
         """The outputs as a formula over xa, xb, ..., named after what it does."""
         inputs = tuple(f"x{letters(k)}" for k in range(len(names)))  # no digits: printers number elements and rows
-        fresh = {name: Expr.input(x) for name, x in zip(names, inputs, strict=True)}
-        done: dict[int, Expr] = {}
-        for e in walk(tuple(outputs)):
-            done[id(e)] = fresh[e.value] if e.op == "input" else Expr(e.op, tuple(done[id(a)] for a in e.args), e.value)
         ops = list(dict.fromkeys(e.op for e in walk(tuple(outputs)) if e.op not in ("input", "const")))
         title = "_".join(ops[:4]) or "copy"
-        return Formula(title, inputs, tuple(done[id(e)] for e in outputs))
+        return Formula(title, inputs, tuple(renamed(outputs, dict(zip(names, inputs, strict=True)))))
 
     def loop(self, step: Loop) -> None:
         if step.target is not None or not all(

@@ -48,6 +48,17 @@ def rebuilt(outputs: Sequence[Expr], given: Mapping[str, Expr], compute: str) ->
     return [done[id(e)] for e in outputs]
 
 
+def renamed(outputs: Sequence[Expr], names: Mapping[str, str]) -> list[Expr]:
+    """The same expressions over inputs of other names."""
+    done: dict[int, Expr] = {}
+    for e in walk(tuple(outputs)):
+        if e.op == "input":
+            done[id(e)] = Expr.input(names[e.value])
+        else:
+            done[id(e)] = Expr(e.op, tuple(done[id(a)] for a in e.args), e.value)
+    return [done[id(e)] for e in outputs]
+
+
 def as_number(e: Expr) -> Expr:
     """A yes or no that is calculated with: 1 or 0."""
     return build("where", e, 1.0, 0.0) if e.op in PREDICATES else e

@@ -9,6 +9,7 @@ from .capture import Captured, device_of, worth
 from .describe import step_text
 from .early import compute_early
 from .emission import Emission
+from .endings import end_products
 from .fusion import fuse
 from .parts import see_through_parts
 from .passes import drop_dead, forward_copies, share, spread_constants
@@ -28,6 +29,7 @@ class Made:
         given, eagerly = list(program.results), most_memory(program, ahead=False)[0]
         optimize(program)
         remember_less(program, eagerly)
+        end_products(program)
         first = {v: k for k, v in reversed(list(enumerate(program.results)))}
         self.slot = {old: first[new] for old, new in zip(given, program.results, strict=True)}  # of results, by value
         self.program = program

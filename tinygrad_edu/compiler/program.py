@@ -25,7 +25,7 @@ from collections.abc import Callable, Iterator
 from math import prod
 from typing import Any, NamedTuple
 
-from tinygrad_kernels.expr import Expr, inputs_of
+from tinygrad_kernels.expr import Expr, Formula, inputs_of
 
 Shape = tuple[int, ...]
 
@@ -150,19 +150,37 @@ class Call(Step):
     """`function(*arguments)`; pieces of values stand among the arguments, also inside tuples and lists.
 
     `pure`: does it depend on nothing but its arguments, and write nothing but `made`? `checks` are the questions that
-    were asked about its result while recording (see recorder.py).
+    were asked about its result while recording (see recorder.py). `ending` gives the kernel that computes a formula of
+    each result before it is stored, if there is one (endings.py).
     """
 
     def __init__(
         self, name: str, function: Callable[..., Any], arguments: tuple, read: list[Value], made: list[Value],
         pure: bool = True, options: dict[str, Any] | None = None,
+        ending: Callable[[Formula], Callable | None] | None = None,
     ) -> None:  # fmt: skip
         self.name, self.function, self.arguments, self.read, self.made = name, function, arguments, read, made
-        self.pure, self.options = pure, options or {}
+        self.pure, self.options, self.ending = pure, options or {}, ending
         self.checks: list[Callable[[Any], bool]] = []
 
     def reads(self) -> Iterator[Value]:
         return iter(self.read)
+
+
+class Ended(Call):
+    """A matrix product with an ending: made[k] ← outputs[k], formulas of the product and of other values, by name.
+
+    `call` is the product alone. The arguments are what is made, those of the call (with a bias or None), and the sides.
+    """
+
+    def __init__(
+        self, call: Call, function: Callable[..., Any], outputs: list[Expr], names: dict[str, Value], made: list[Value]
+    ) -> None:
+        self.call, self.outputs, self.names = call, outputs, names
+        results, (p,) = [Piece(v, 0, v.size) for v in made], call.made
+        sides = [v for v in names.values() if v is not p]
+        given = (*call.arguments[1:], *[None] * (5 - len(call.arguments)), *(Piece(v, 0, v.size) for v in sides))
+        super().__init__(call.name, function, (*results, *given), [*call.read, *sides], made)
 
 
 class Program:

@@ -197,8 +197,9 @@ class Recorder:
         self.add(Fold(shape, operands, outputs, [value], signature.compute, op, [divisor]))
 
     def call(
-        self, name: str, function: Callable, arguments: tuple, kind: Kind, options: dict | None = None
-    ) -> Answer | None:
+        self, name: str, function: Callable, arguments: tuple, kind: Kind, options: dict | None = None,
+        ending: Callable | None = None,
+    ) -> Answer | None:  # fmt: skip
         """A Call of a kernel that was written by hand."""
         if name in UNKNOWN:
             raise cannot("a shape depends on the numbers in a tensor", "compute it outside and pass it in")
@@ -243,7 +244,7 @@ class Recorder:
             writes = not known or k in fills or k in changes
             pieces[k] = piece(arguments[k], writes, known and k in fills)
         found = tuple(pieces[k] for k in range(len(arguments)))
-        step = Call(name, function, found, read, made, pure=known, options=options)
+        step = Call(name, function, found, read, made, pure=known, options=options, ending=ending)
         self.add(step)
         for x, copy in late:
             if x.size:

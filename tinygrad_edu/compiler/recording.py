@@ -125,7 +125,14 @@ class RecordingBackend:
         kernel, sizes = self.real.matmul_kernel(dtype, *layout)
         if self._elsewhere():
             return kernel, sizes
-        return lambda *arguments: self.recorder.call("matmul", kernel, arguments, self.kind), Constant(sizes)
+
+        def ending(formula: Formula) -> Callable | None:
+            return self.real.matmul_ending(formula, dtype, *layout)
+
+        def record(*arguments: Any) -> None:
+            self.recorder.call("matmul", kernel, arguments, self.kind, ending=ending)
+
+        return record, Constant(sizes)
 
     def __getattr__(self, name: str) -> Any:
         function = getattr(self.real, name)

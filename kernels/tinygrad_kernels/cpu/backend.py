@@ -22,7 +22,7 @@ from .indexing import (
     take,
     triangle,
 )
-from .matmul import batched_matmul, matmul_kernel
+from .matmul import batched_matmul, matmul_ending, matmul_kernel
 from .memory import allocator, maker
 from .norm import layer_norm, layer_norm_backward
 from .pooling import average_pool, average_pool_backward, max_pool, max_pool_backward
@@ -50,8 +50,9 @@ __all__ = [
     "batch_norm_backward", "batched_matmul", "columns", "coordinates", "count_true", "cross_entropy",
     "cross_entropy_backward", "cumprod", "cumsum", "find_true", "first_of_rows", "flat",
     "fold_index", "from_numpy", "Generator", "gather_places", "layer_norm", "layer_norm_backward", "log_softmax",
-    "log_softmax_backward", "logsumexp", "logsumexp_backward", "maker", "mark_runs", "matmul_kernel", "median_rows",
-    "paste", "put", "recurrence", "reduce_at", "rows", "runs", "search_rows", "smallest_and_largest", "softmax",
+    "log_softmax_backward", "logsumexp", "logsumexp_backward", "maker", "mark_runs", "matmul_ending",
+    "matmul_kernel", "median_rows", "paste", "put", "recurrence", "reduce_at", "rows", "runs", "search_rows",
+    "smallest_and_largest", "softmax",
     "softmax_backward", "sort_rows", "strided", "take", "to_numpy", "triangle", "average_pool", "average_pool_backward",
     "max_pool", "max_pool_backward", "cumextreme", "logcumsumexp", "variance", "sums",
 ]  # fmt: skip

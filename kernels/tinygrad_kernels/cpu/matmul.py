@@ -30,7 +30,7 @@ packed at once, out of whole lines, strip beside strip; the two inner loops chan
 the group), and blocks of k are so short that the panel stays in the first-level cache, in the place of the strip.
 (Measured for AᵀB of (1024, 384)ᵀ and (1024, 128): 81 GFLOP/s strip by strip, 96 so.)
 
-**Vectors** (m = 1 or n = 1) use each element of the matrix once; there is nothing to keep, so two plain loops do.
+**Vectors** (m = 1 or n = 1) use each element of the matrix once; there is nothing to keep: matmul_vector.py.
 
 **Threads.** Cells of C are shared out. Neither the cut into cells nor the order of a sum depends on their number:
 the result has the same bits for 1 and N threads. Each C[i, j] is a sum over p in order within blocks of k, then
@@ -43,13 +43,17 @@ G. Golub and C. Van Loan, "Matrix Computations", 4th edition, 2013, chapter 1.
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Any
 
 import numba
 import numpy as np
 
 from tinygrad_kernels.cpu.jit import jit
 from tinygrad_kernels.cpu.matmul_blocks import ROWS, VECTOR_BYTES, VECTORS, copy, move, tile, transpose
+from tinygrad_kernels.cpu.matmul_endings import NONE, ending_of
+from tinygrad_kernels.cpu.matmul_vector import add_bias, row_times, times_column
 from tinygrad_kernels.cpu.threads import get_num_threads, parallel
+from tinygrad_kernels.expr import Formula
 
 K_BLOCK_BYTES = 1024  # a row of a block of k: 256 float32, or up to twice as many where C is narrow
 B_BLOCK_BYTES = 2**18  # a narrow block of B: a quarter of the second-level cache
@@ -72,58 +76,6 @@ def naive(out, out_at, a, a_at, a_row, a_col, b, b_at, b_row, b_col, m, n, k):
             for p in range(k):
                 total += a[a_at + i * a_row + p * a_col] * b[b_at + p * b_row + j * b_col]
             out[out_at + i * n + j] = total
-
-
-@jit(accumulate=True)
-def _matrix_vector(out, x, x_at, x_row, x_col, vector, v_at, v_step, m, k):
-    """out[i] = sum over p of X[i, p] * vector[p]: k scaled columns added up, or m dot products.
-
-    Both sum blocks of 1024 first and then the blocks: one running sum of many numbers loses digits.
-    """
-    out[:m] = 0
-    if k < 16 and x_row > 0:  # short rows: column by column, however far apart a column's elements lie
-        for p in range(k):
-            start, factor = x_at + p * x_col, vector[v_at + p * v_step]
-            column = x[start : start + (m - 1) * x_row + 1 : x_row]
-            for i in range(m):
-                out[i] += factor * column[i]
-        return
-    v = np.empty(1024, out.dtype)
-    part = np.empty(m if x_row == 1 else 1024, out.dtype)
-    for start in range(0, k, 1024):
-        depth = min(1024, k - start)
-        for p in range(depth):
-            v[p] = vector[v_at + (start + p) * v_step]
-        at = x_at + start * x_col
-        if x_row == 1:
-            part[:] = 0
-            fours = depth // 4 * 4  # four columns each time that `part` is read and written
-            for p in range(0, fours, 4):
-                v0, v1, v2, v3 = v[p], v[p + 1], v[p + 2], v[p + 3]
-                x0, at = x[at : at + m], at + x_col
-                x1, at = x[at : at + m], at + x_col
-                x2, at = x[at : at + m], at + x_col
-                x3, at = x[at : at + m], at + x_col
-                for i in range(m):
-                    part[i] += v0 * x0[i] + v1 * x1[i] + v2 * x2[i] + v3 * x3[i]
-            for p in range(fours, depth):
-                x0, at = x[at : at + m], at + x_col
-                for i in range(m):
-                    part[i] += v[p] * x0[i]
-            for i in range(m):
-                out[i] += part[i]
-        else:
-            for i in range(m):
-                row = x[at : at + depth]
-                if x_col != 1:  # neither rows nor columns are contiguous: copy the row
-                    row = part
-                    for p in range(depth):
-                        row[p] = x[at + p * x_col]
-                total = out.dtype.type(0)
-                for p in range(depth):
-                    total += row[p] * v[p]
-                out[i] += total
-                at += x_row
 
 
 @jit
@@ -175,8 +127,14 @@ def _longest(n, itemsize):
 
 
 @jit
-def multiply(out, c_at, c_row, a, a_at, a_row, a_col, b, b_at, b_row, b_col, m, n, k, bias=None, bias_at=0, longest=0):
-    """C = A @ B (+ a bias) on one thread, C[i, j] being out[c_at + i * c_row + j]. k = 0 gives zeros (the bias).
+def multiply(out, c_at, c_row, a, a_at, a_row, a_col, b, b_at, b_row, b_col, m, n, k):
+    """C = A @ B on one thread, C[i, j] being out[c_at + i * c_row + j]. k = 0 gives zeros."""
+    multiply_to(out, c_at, c_row, a, a_at, a_row, a_col, b, b_at, b_row, b_col, m, n, k, 0, 0, NONE, 0)
+
+
+@jit
+def multiply_to(out, c_at, c_row, a, a_at, a_row, a_col, b, b_at, b_row, b_col, m, n, k, bias, side, ending, longest):
+    """The same, with a bias and an ending. `bias` and `side` are addresses, or 0: see `tile` in matmul_blocks.py.
 
     Where C is a cell, `longest` is that of the whole product.
     """
@@ -197,6 +155,7 @@ def multiply(out, c_at, c_row, a, a_at, a_row, a_col, b, b_at, b_row, b_col, m, 
     # A vector should not straddle two cache lines.
     s_line = -np.int64(strips.ctypes.data) % 64 // out.itemsize
     line = -np.int64(panels.ctypes.data) % 64 // out.itemsize
+    bias_step = width * out.itemsize if bias != 0 else 0
 
     for p in range(0, max(k, 1), step):
         depth, first, last = min(step, k - p), p == 0, p + step >= k
@@ -210,50 +169,62 @@ def multiply(out, c_at, c_row, a, a_at, a_row, a_col, b, b_at, b_row, b_col, m, 
             if pack_a:
                 _pack_strips(strips, s_line, stride, a, l_start, a_row, a_col, rows, depth)
                 left, l_start, l_strip, l_row, l_col = strips, s_line, stride, 1, ROWS
-            c_start, r_at, bias_j = c_at + g * c_row, r_start, bias_at
+            c_start, r_at, bias_j = c_at + g * c_row, r_start, bias
             for x in range(n, 0, -width):  # columns that are left
                 c, l_at = c_start, l_start
                 for y in range(rows, 0, -ROWS):  # rows that are left
                     if x > 2 * lanes:
                         tile(3, out, c, c_row, y, x, first, left, l_at, l_row, l_col, right, r_at, r_row, depth,
-                             last, bias, bias_j)  # fmt: skip
+                             last, bias_j, side, ending)  # fmt: skip
                     elif x > lanes:
                         tile(2, out, c, c_row, y, x, first, left, l_at, l_row, l_col, right, r_at, r_row, depth,
-                             last, bias, bias_j)  # fmt: skip
+                             last, bias_j, side, ending)  # fmt: skip
                     else:
                         tile(1, out, c, c_row, y, x, first, left, l_at, l_row, l_col, right, r_at, r_row, depth,
-                             last, bias, bias_j)  # fmt: skip
+                             last, bias_j, side, ending)  # fmt: skip
                     c += ROWS * c_row
                     l_at += l_strip
                 c_start += width
                 r_at += r_panel
-                bias_j += width
+                bias_j += bias_step
+
+
+@jit
+def start_of(x, i):
+    """The address of x[i]; 0 if x is empty."""
+    return np.int64(x.ctypes.data) + i * x.itemsize if x.size else np.int64(0)
 
 
 @jit
 def _cells(
-    out, c_step, a, a_step, a_at, a_row, a_col, b, b_step, b_at, b_row, b_col, batch, m, n, k, rows, columns, bias=None
-):
+    out, c_step, a, a_step, a_at, a_row, a_col, b, b_step, b_at, b_row, b_col, batch, m, n, k, rows, columns,
+    bias, side, ending,
+):  # fmt: skip
     """A batch of products, cut into cells of C. Matrix q of an operand starts q steps after its first."""
     across, down, longest = (n + columns - 1) // columns, (m + rows - 1) // rows, _longest(n, out.itemsize)
     for number in range(batch * down * across):
         q, i, j = number // (down * across), number // across % down * rows, number % across * columns
         c, left, right = q * c_step + i * n + j, a_at + q * a_step + i * a_row, b_at + q * b_step + j * b_col
         height, width = min(rows, m - i), min(columns, n - j)
-        multiply(out, c, n, a, left, a_row, a_col, b, right, b_row, b_col, height, width, k, bias, j, longest)
+        bias_j, beside = start_of(bias, j), start_of(side, 0)
+        multiply_to(out, c, n, a, left, a_row, a_col, b, right, b_row, b_col, height, width, k, bias_j, beside,
+                    ending, longest)  # fmt: skip
 
 
 @jit(parallel=True)
 def _cells_parallel(
-    out, c_step, a, a_step, a_at, a_row, a_col, b, b_step, b_at, b_row, b_col, batch, m, n, k, rows, columns, bias=None
-):
+    out, c_step, a, a_step, a_at, a_row, a_col, b, b_step, b_at, b_row, b_col, batch, m, n, k, rows, columns,
+    bias, side, ending,
+):  # fmt: skip
     """The same, with the cells shared out."""
     across, down, longest = (n + columns - 1) // columns, (m + rows - 1) // rows, _longest(n, out.itemsize)
     for number in numba.prange(batch * down * across):
         q, i, j = number // (down * across), number // across % down * rows, number % across * columns
         c, left, right = q * c_step + i * n + j, a_at + q * a_step + i * a_row, b_at + q * b_step + j * b_col
         height, width = min(rows, m - i), min(columns, n - j)
-        multiply(out, c, n, a, left, a_row, a_col, b, right, b_row, b_col, height, width, k, bias, j, longest)
+        bias_j, beside = start_of(bias, j), start_of(side, 0)
+        multiply_to(out, c, n, a, left, a_row, a_col, b, right, b_row, b_col, height, width, k, bias_j, beside,
+                    ending, longest)  # fmt: skip
 
 
 _cells_threads = parallel(_cells_parallel, _cells)
@@ -299,18 +270,10 @@ def matmul_kernel(
     if "float" not in dtype:
         return _whole, sizes
     if n == 1:
-        return _times_column, sizes
+        return times_column, sizes
     if m == 1:
-        return _row_times, sizes
+        return row_times, sizes
     return (_small if m * n * k < THREADS_FROM else _large), sizes
-
-
-@jit
-def _add_bias(out, bias, j):
-    """Add bias[j : j + out.size] to a row of C."""
-    part = bias[j : j + out.size]
-    for q in range(out.size):
-        out[q] += part[q]
 
 
 @jit
@@ -319,34 +282,65 @@ def _whole(out, a, b, sizes, bias=None):
     naive(out, 0, a, sizes[3], sizes[4], sizes[5], b, sizes[6], sizes[7], sizes[8], m, n, k)
     if bias is not None:
         for i in range(m):
-            _add_bias(out[i * n : (i + 1) * n], bias, 0)
-
-
-@jit
-def _times_column(out, a, b, sizes, bias=None):
-    _matrix_vector(out, a, sizes[3], sizes[4], sizes[5], b, sizes[6], sizes[7], sizes[0], sizes[2])
-    if bias is not None:
-        for i in range(out.size):
-            out[i] += bias[0]
-
-
-@jit
-def _row_times(out, a, b, sizes, bias=None):
-    _matrix_vector(out, b, sizes[6], sizes[8], sizes[7], a, sizes[3], sizes[5], sizes[1], sizes[2])
-    if bias is not None:
-        _add_bias(out, bias, 0)
+            add_bias(out[i * n : (i + 1) * n], bias, 0)
 
 
 @jit
 def _small(out, a, b, sizes, bias=None):
     m, n, k = sizes[0], sizes[1], sizes[2]
-    multiply(out, 0, n, a, sizes[3], sizes[4], sizes[5], b, sizes[6], sizes[7], sizes[8], m, n, k, bias, 0)
+    start = 0 if bias is None else start_of(bias, 0)
+    multiply_to(out, 0, n, a, sizes[3], sizes[4], sizes[5], b, sizes[6], sizes[7], sizes[8], m, n, k, start, 0, NONE, 0)
 
 
 def _large(out: np.ndarray, a: np.ndarray, b: np.ndarray, sizes: np.ndarray, bias: np.ndarray | None = None) -> None:
+    none = out[:0]
+    _large_to(out, a, b, sizes, none if bias is None else bias, none, NONE)
+
+
+@jit
+def _small_to(out, a, b, sizes, bias, side, ending):
+    """_small with an ending; `bias` and `side` are empty where there is none."""
+    m, n, k = sizes[0], sizes[1], sizes[2]
+    multiply_to(
+        out, 0, n, a, sizes[3], sizes[4], sizes[5], b, sizes[6], sizes[7], sizes[8], m, n, k,
+        start_of(bias, 0), start_of(side, 0), ending, 0,
+    )  # fmt: skip
+
+
+def _large_to(
+    out: np.ndarray, a: np.ndarray, b: np.ndarray, sizes: np.ndarray, bias: np.ndarray, side: np.ndarray, ending: int
+) -> None:
+    """_large with an ending."""
     m, n, k, *layouts = sizes.tolist()
     a_at, a_row, a_col, b_at, b_row, b_col = layouts
-    _cells_threads(out, 0, a, 0, a_at, a_row, a_col, b, 0, b_at, b_row, b_col, 1, m, n, k, *_cell(m, n), bias)
+    cell = _cell(m, n)
+    _cells_threads(out, 0, a, 0, a_at, a_row, a_col, b, 0, b_at, b_row, b_col, 1, m, n, k, *cell, bias, side, ending)
+
+
+def matmul_ending(
+    formula: Formula, dtype: str, m: int, n: int, k: int, a_layout: Layout, b_layout: Layout
+) -> Callable[..., None] | None:
+    """The kernel (out, a, b, sizes, bias, *sides) that stores, for each element p of the product (with its bias), a
+    formula of p and of y, the number at the same place of a side array; None if there is none for this formula.
+
+    >>> from tinygrad_kernels.expr import Expr
+    >>> p, y = Expr.input("p"), Expr.input("y")
+    >>> added = matmul_ending(Formula("added", ("p", "y"), (p + y,)), "float32", 2, 2, 2, (0, 2, 1), (0, 2, 1))
+    >>> sizes = matmul_kernel("float32", 2, 2, 2, (0, 2, 1), (0, 2, 1))[1]
+    >>> a, out = np.array([1, 0, 0, 2], np.float32), np.empty(4, np.float32)
+    >>> added(out, a, a, sizes, None, np.full(4, 10, np.float32))
+    >>> out
+    array([11., 10., 10., 14.], dtype=float32)
+    """
+    ending, plain = ending_of(formula), matmul_kernel(dtype, m, n, k, a_layout, b_layout)[0]
+    if ending == NONE or (plain is not _small and plain is not _large):
+        return None
+    kernel, none = _small_to if plain is _small else _large_to, np.empty(0, dtype)
+
+    def ended(out: Any, a: Any, b: Any, sizes: Any, bias: Any, side: Any = none) -> None:
+        kernel(out, a, b, sizes, none if bias is None else bias, side, ending)
+
+    return ended
 
 
 def batched_matmul(
@@ -379,4 +373,5 @@ def batched_matmul(
         return
     cells = _cells if batch * m * n * k < THREADS_FROM else _cells_threads
     cell = _cell(m, n)
-    cells(out, m * n, a, a_step, a_at, a_row, a_col, b, b_step, b_at, b_row, b_col, batch, m, n, k, *cell, None)
+    more = (out[:0], out[:0], NONE)
+    cells(out, m * n, a, a_step, a_at, a_row, a_col, b, b_step, b_at, b_row, b_col, batch, m, n, k, *cell, *more)

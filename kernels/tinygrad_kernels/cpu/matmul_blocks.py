@@ -33,6 +33,8 @@ from llvmlite import ir
 from numba.core import cgutils, types
 from numba.extending import intrinsic
 
+from tinygrad_kernels.cpu.matmul_endings import ADD, MULTIPLY, NONE, RELU, WHERE_POSITIVE
+
 _FEATURES = llvm.get_host_cpu_features()
 VECTOR_BYTES = 64 if _FEATURES.get("avx512f") else 32 if _FEATURES.get("avx2") else 16
 ROWS = 4 if VECTOR_BYTES == 32 else 8  # rows of a tile: 12 or 24 accumulators
@@ -64,6 +66,19 @@ class _Vectors:
         for exists in there:
             found.append(self.builder.gep(found[-1], [self.builder.select(exists, row, _INT(0))]))
         return found
+
+    def offsets(self, first: Any, row: Any, there: list[Any]) -> list[Any]:
+        """The same as numbers of elements."""
+        found = [first]
+        for exists in there:
+            found.append(self.builder.add(found[-1], self.builder.select(exists, row, _INT(0))))
+        return found
+
+    def read(self, start: Any, offset: Any, mask: Any) -> Any:
+        """A vector, `offset` elements from an address in bytes; 0 where the mask is off."""
+        pointer = self.builder.inttoptr(start, self.type.element.as_pointer())
+        source = self.builder.bitcast(self.builder.gep(pointer, [offset]), self.type.as_pointer())
+        return self.masked("load", self.type, [source, _INT32(self.size), mask, self.zero])
 
     def smaller(self, i: Any, j: Any) -> Any:
         return self.builder.select(self.builder.icmp_signed("<", i, j), i, j)
@@ -104,6 +119,15 @@ class _Vectors:
         function = cgutils.get_or_insert_function(self.builder.module, kind, "llvm.prefetch.p0")
         self.builder.call(function, [byte, _INT32(1), _INT32(3), _INT32(1)])
 
+    def ended(self, ending: int, x: Any, y: Any) -> Any:
+        """A vector of C after an ending."""
+        if ending == ADD:
+            return self.builder.fadd(x, y)
+        if ending == MULTIPLY:
+            return self.builder.fmul(x, y)
+        low = self.builder.fcmp_ordered("<=", x if ending == RELU else y, self.zero)
+        return self.builder.select(low, self.zero, x)
+
     def lanes_below(self, count: Any) -> Any:
         """A mask: lane number < count (any integer, so no lane or all lanes too)."""
         numbers = ir.VectorType(_INT, self.lanes)
@@ -119,10 +143,13 @@ class _Vectors:
 
 
 @intrinsic(prefer_literal=True)
-def tile(typing, vectors, c, c_at, c_row, m, n, first, a, a_at, a_row, a_col, b, b_at, b_row, k, last, bias, bias_at):
+def tile(
+    typing, vectors, c, c_at, c_row, m, n, first, a, a_at, a_row, a_col, b, b_at, b_row, k, last, bias, side, ending
+):
     """C[:ROWS, :vectors * lanes] = A @ B if first, else += A @ B; called from a kernel, with a literal `vectors`.
 
-    If last, bias[bias_at + j] is added to column j; `bias` may be None.
+    If last, the bias of column j is added, and then comes the ending. `bias` and `side` are addresses, in bytes: of the
+    bias of the first column (0: there is none), and of the other matrix, which is laid out as `c` is.
 
     Element (i, j) of C is `c[c_at + i * c_row + j]`; (i, p) of A is `a[a_at + i * a_row + p * a_col]`; (p, j) of B is
     `b[b_at + p * b_row + j]`, and B must be readable for all `vectors * lanes` columns.
@@ -131,10 +158,10 @@ def tile(typing, vectors, c, c_at, c_row, m, n, first, a, a_at, a_row, a_col, b,
     value is computed and stored again, which needs no branch and no mask.
     """
     kinds = [c, *[types.int64] * 4, types.boolean, a, *[types.int64] * 3, b, *[types.int64] * 3]
-    signature, bias_type = types.void(vectors, *kinds, types.boolean, bias, types.int64), bias
+    signature = types.void(vectors, *kinds, types.boolean, *[types.int64] * 3)
 
     def codegen(context, builder, signature, arguments):
-        _, c, c_at, c_row, m, n, first, a, a_at, a_row, a_col, b, b_at, b_row, k, last, bias, bias_at = arguments
+        _, c, c_at, c_row, m, n, first, a, a_at, a_row, a_col, b, b_at, b_row, k, last, bias, side, ending = arguments
         builder.function.attributes.add("noinline")  # one copy in the kernel's caller, however often it is called
         v = _Vectors(context, builder, kinds[0].dtype)
         columns = range(vectors.literal_value)
@@ -167,14 +194,23 @@ def tile(typing, vectors, c, c_at, c_row, m, n, first, a, a_at, a_row, a_col, b,
             for place, target, mask in targets:
                 old = v.masked("load", v.type, [target, _INT32(v.size), mask, v.zero])
                 builder.store(builder.fadd(builder.load(place), old), place)
-        if isinstance(bias_type, types.Array):
-            with builder.if_then(last):
-                for j in columns:
-                    source = v.address(bias_type, bias, builder.add(bias_at, _INT(j * v.lanes)))
-                    source = builder.bitcast(source, pointer)
-                    some = v.masked("load", v.type, [source, _INT32(v.size), masks[j], v.zero])
-                    for sums_i in sums:
-                        builder.store(builder.fadd(builder.load(sums_i[j]), some), sums_i[j])
+        with builder.if_then(builder.and_(last, builder.icmp_signed("!=", bias, _INT(0)))):
+            for j in columns:
+                some = v.read(bias, _INT(j * v.lanes), masks[j])
+                for sums_i in sums:
+                    builder.store(builder.fadd(builder.load(sums_i[j]), some), sums_i[j])
+        with builder.if_then(builder.and_(last, builder.icmp_signed("!=", ending, _INT(NONE)))):
+            starts = v.offsets(c_at, c_row, there)
+            for number in (ADD, MULTIPLY, RELU, WHERE_POSITIVE):
+                with builder.if_then(builder.icmp_signed("==", ending, _INT(number))):
+                    for start, sums_i in zip(starts, sums, strict=True):
+                        for j, place in enumerate(sums_i):
+                            y = (
+                                v.read(side, builder.add(start, _INT(j * v.lanes)), masks[j])
+                                if number != RELU
+                                else None
+                            )
+                            builder.store(v.ended(number, builder.load(place), y), place)
         for place, target, mask in targets:
             v.masked("store", ir.VoidType(), [builder.load(place), target, _INT32(v.size), mask])
         return context.get_dummy_value()

@@ -241,11 +241,11 @@ def _product(c, c_at, first, a, a_at, panels, line, m, n, k):
         for i in range(0, m, ROWS):
             row, left, below = c_at + i * n + j, a_at + i * k, m - i
             if columns > 2 * lanes:
-                tile(3, c, row, n, below, columns, first, a, left, k, 1, panels, at, width, k, False, None, 0)
+                tile(3, c, row, n, below, columns, first, a, left, k, 1, panels, at, width, k, False, 0, 0, 0)
             elif columns > lanes:
-                tile(2, c, row, n, below, columns, first, a, left, k, 1, panels, at, width, k, False, None, 0)
+                tile(2, c, row, n, below, columns, first, a, left, k, 1, panels, at, width, k, False, 0, 0, 0)
             else:
-                tile(1, c, row, n, below, columns, first, a, left, k, 1, panels, at, width, k, False, None, 0)
+                tile(1, c, row, n, below, columns, first, a, left, k, 1, panels, at, width, k, False, 0, 0, 0)
 
 
 # All steps.

@@ -8,7 +8,7 @@ from .convolution import convolution
 from .elementwise import fill, flat, strided
 from .finding import count_true, find_true
 from .indexing import coordinates, fold_index, gather_places, paste, put, take, triangle
-from .matmul import batched_matmul, matmul_kernel
+from .matmul import batched_matmul, matmul_ending, matmul_kernel
 from .memory import Buffer, address, allocator, from_numpy, maker, to_numpy
 from .norm import layer_norm, layer_norm_backward
 from .pooling import average_pool, average_pool_backward, max_pool, max_pool_backward
@@ -44,5 +44,5 @@ __all__ = [
     "put", "reduce_at", "take", "triangle",
     "first_of_rows", "mark_runs", "median_rows", "runs", "search_rows", "smallest_and_largest", "sort_rows",
     "Buffer", "PARALLEL_FROM", "address", "allocator", "batched_matmul", "columns", "fill", "flat", "from_numpy",
-    "Generator", "maker", "matmul_kernel", "rows", "strided", "sums", "to_numpy",
+    "Generator", "maker", "matmul_ending", "matmul_kernel", "rows", "strided", "sums", "to_numpy",
 ]  # fmt: skip

@@ -11,6 +11,7 @@ The kernels are a chapter that grows; each mends what holds the one before it ba
     matmul_tiles.py    how a tile gets to shared memory while another is multiplied; edges; layouts; split-K
     matmul_warp.py     4. warps: a tile of a block to its warps    nine tenths of all instructions are multiplications
     matmul_tf32.py     5. tensor: the same on tensor cores         fewer digits: only where it was allowed
+    matmul_endings.py  what follows a product is computed before it is stored (4 and 5)
     matmul_skinny.py   a matrix times a few vectors                as fast as memory
 
 Operands come with strides, so Aᵀ and Bᵀ of the backward pass need no copies: (offset of the first, step to the next
@@ -36,9 +37,11 @@ from functools import cache
 from typing import Any, NamedTuple
 
 from .. import precision
+from ..expr import Formula, walk
 from . import matmul_naive, matmul_skinny, matmul_tf32, memory
 from .elementwise import aligned
 from .jit import PER_LAUNCH, blocks_for
+from .matmul_endings import MOST_OPERATIONS, PLAIN, print_ending
 from .matmul_tiles import join
 from .matmul_warp import TILES, Tile, warps
 
@@ -107,29 +110,32 @@ def modern() -> bool:
 
 def launch(
     out: Any, a: Any, b: Any, batch: int, m: int, n: int, k: int,
-    a_step: int, a_layout: Layout, b_step: int, b_layout: Layout, bias: Any = None,
+    a_step: int, a_layout: Layout, b_step: int, b_layout: Layout, bias: Any = None, ending: str = PLAIN,
+    side: Any = None, second: Any = None,
 ) -> None:  # fmt: skip
-    """out[q] = A[q] @ B[q] (+ a bias to each row) for q < batch."""
+    """out[q] = A[q] @ B[q] (+ a bias to each row) for q < batch; or what an ending makes of it (matmul_endings.py)."""
     if not out.size:
         return
     dtype = out.dtype.name
     step, tile, pieces = plan(dtype, batch, m, n, k, modern(), precision.allow_tf32)
     target = out if pieces == 1 else memory.empty(out.size * pieces, out.dtype)
     biased = int(bias is not None and pieces == 1)
-    head: tuple = (target, a, b, out if bias is None else bias, biased)
+    beside = [out if x is None else x for x in (bias, side, second)]  # an address that is not there is any other
     if step == "skinny":
+        head = (target, a, b, beside[0], biased)
         matmul_skinny.launch(dtype, head, batch, m, n, k, a_step, a_layout, b_step, b_layout, pieces)
     else:
-        arguments = (*head, m, n, k, a_step, *a_layout, b_step, *b_layout)
-        start(dtype, step, tile, pieces, batch, arguments)
+        arguments = (target, a, b, *beside, biased, m, n, k, a_step, *a_layout, b_step, *b_layout)
+        start(dtype, step, tile, pieces, batch, arguments, ending if pieces == 1 else PLAIN)
     if pieces > 1:
-        ending = (out, target, out if bias is None else bias, int(bias is not None), out.size, m * n, n, pieces)
-        join(dtype)(blocks_for(out.size, 256), 256, *ending)
+        joined = (out, target, *beside, int(bias is not None), out.size, m * n, n, pieces)
+        join(dtype, ending)(blocks_for(out.size, 256), 256, *joined)
 
 
-def start(dtype: str, step: str, tile: Tile, pieces: int, batch: int, arguments: tuple) -> None:
-    """Launch a kernel of the chapter on (out, a, b, bias, biased, m, n, k, a_step, *a_layout, b_step, *b_layout)."""
-    out, a, b, _, _, m, n, _, a_step, a_at, a_row, a_col, b_step, b_at, b_row, b_col = arguments
+def start(dtype: str, step: str, tile: Tile, pieces: int, batch: int, arguments: tuple, ending: str = PLAIN) -> None:
+    """Launch a kernel of the chapter on (out, a, b, bias, side, second, biased, m, n, k, a_step, *a_layout, b_step,
+    *b_layout)."""
+    out, a, b, _, _, _, _, m, n, _, a_step, a_at, a_row, a_col, b_step, b_at, b_row, b_col = arguments
     if step == "naive":
         matmul_naive.naive(dtype)((blocks_for(m * n, 256), 1, batch), 256, *arguments, 0, 0, 1, 0)
         return
@@ -140,7 +146,7 @@ def start(dtype: str, step: str, tile: Tile, pieces: int, batch: int, arguments:
         kernel, height, width = matmul_naive.registers(dtype), tile.rows, tile.columns
     else:
         ways = way(a, a_at, a_step, a_row, a_col), way(b, b_at, b_step, b_col, b_row)
-        kernel = matmul_tf32.tensor(*ways) if step == "tensor" else warps(tile, *ways)
+        kernel = matmul_tf32.tensor(*ways, ending) if step == "tensor" else warps(tile, *ways, ending)
         height, width, threads = tile.rows, tile.columns, tile.threads
     rows, columns = blocks_for(m, height), blocks_for(n, width)
     by_four = int(n % 4 == 0 and aligned(out))
@@ -156,6 +162,25 @@ def matmul_kernel(
         launch(out, a, b, 1, m, n, k, 0, a_layout, 0, b_layout, bias)
 
     return run, None
+
+
+def matmul_ending(
+    formula: Formula, dtype: str, m: int, n: int, k: int, a_layout: Layout, b_layout: Layout
+) -> Callable[..., None] | None:
+    """The kernel (*results, a, b, sizes, bias, *sides) that stores, for each element p of the product (with its bias),
+    a formula of p and of y, the number at the same place of a side array; None where the kernels have none."""
+    step = plan(dtype, 1, m, n, k, modern(), precision.allow_tf32).step
+    if step not in ("warps", "tensor") or sum(1 for _ in walk(formula.outputs)) > MOST_OPERATIONS:
+        return None
+    count, ending = len(formula.outputs), print_ending(formula)
+
+    def run(*arguments: Any) -> None:
+        out, *more = arguments[:count]
+        a, b, _, bias, *sides = arguments[count:]
+        side, second = (found[0] if found else None for found in (sides, more))
+        launch(out, a, b, 1, m, n, k, 0, a_layout, 0, b_layout, bias, ending, side, second)
+
+    return run
 
 
 def batched_matmul(

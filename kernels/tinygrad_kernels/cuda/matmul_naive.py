@@ -41,8 +41,8 @@ def naive(dtype: str) -> Kernel:
 
     @kernel(arguments_of(dtype))
     def naive(
-        out, a, b, bias, biased, m, n, k, a_step, a_at, a_row, a_col, b_step, b_at, b_row, b_col, rows, columns, pieces,
-        aligned,
+        out, a, b, bias, side, second, biased, m, n, k, a_step, a_at, a_row, a_col, b_step, b_at, b_row, b_col, rows,
+        columns, pieces, aligned,
     ):  # fmt: skip
         at, batch = cuda.grid(1), cuda.blockIdx.z
         if at < m * n:
@@ -67,8 +67,8 @@ def tiled(dtype: str) -> Kernel:
 
     @kernel(arguments_of(dtype))
     def tiled(
-        out, a, b, bias, biased, m, n, k, a_step, a_at, a_row, a_col, b_step, b_at, b_row, b_col, rows, columns, pieces,
-        aligned,
+        out, a, b, bias, side, second, biased, m, n, k, a_step, a_at, a_row, a_col, b_step, b_at, b_row, b_col, rows,
+        columns, pieces, aligned,
     ):  # fmt: skip
         tile_a, tile_b = cuda.shared.array((SIDE, SIDE), T), cuda.shared.array((SIDE, SIDE), T)
         column, row, batch = cuda.threadIdx.x, cuda.threadIdx.y, cuda.blockIdx.z
@@ -103,8 +103,8 @@ def registers(dtype: str) -> Kernel:
 
     @kernel(arguments_of(dtype), bounds=(SIDE * SIDE, 2))
     def registers(
-        out, a, b, bias, biased, m, n, k, a_step, a_at, a_row, a_col, b_step, b_at, b_row, b_col, rows, columns, pieces,
-        aligned,
+        out, a, b, bias, side, second, biased, m, n, k, a_step, a_at, a_row, a_col, b_step, b_at, b_row, b_col, rows,
+        columns, pieces, aligned,
     ):  # fmt: skip
         tile_a, tile_b = cuda.shared.array((DEPTH, LENGTH), T), cuda.shared.array((DEPTH, LENGTH), T)
         total = cuda.local.array((EACH, EACH), T)

@@ -21,9 +21,9 @@ from numba import float32, int32
 from .asynchronous import wait_for_copies
 from .device import cuda, uint32
 from .jit import THREADS, WARP, Kernel, device, kernel
+from .matmul_endings import PLAIN, store_all
 from .matmul_tiles import arguments_of, fetcher, piece_of_block, place_of_block
 from .tensor_cores import multiply_tf32, round_tf32
-from .vectors import store_up_to_4
 
 SIDE, DEPTH = 128, 16  # of the tile of a block
 LENGTH = SIDE + 8  # of a row of a tile in shared memory
@@ -62,15 +62,17 @@ def multiply(tile_a, tile_b, at_a, at_b, some_a, some_b, total):
 
 
 @cache
-def tensor(a_way: str, b_way: str) -> Kernel:
+def tensor(a_way: str, b_way: str, ending: str = PLAIN) -> Kernel:
     """The kernel for the ways of A and B (matmul_tiles.py)."""
+    places = tuple((4 * (i // 2 * RIGHT + j) + i % 2 * 2, 8 * i, 8 * j) for i in range(2 * DOWN) for j in range(RIGHT))
+    store = store_all(ending, places, 2)
     first_a, fetch_a = fetcher(a_way, SIDE, DEPTH, THREADS, LENGTH)
     first_b, fetch_b = fetcher(b_way, SIDE, DEPTH, THREADS, LENGTH)
 
     @kernel(arguments_of("float32"), bounds=(THREADS, 2))
     def tensor(
-        out, a, b, bias, biased, m, n, k, a_step, a_at, a_row, a_col, b_step, b_at, b_row, b_col, rows, columns, pieces,
-        aligned,
+        out, a, b, bias, side, second, biased, m, n, k, a_step, a_at, a_row, a_col, b_step, b_at, b_row, b_col, rows,
+        columns, pieces, aligned,
     ):  # fmt: skip
         tile_a = cuda.shared.array(BUFFERS, float32, alignment=16)
         tile_b = cuda.shared.array(BUFFERS, float32, alignment=16)
@@ -118,12 +120,6 @@ def tensor(a_way: str, b_way: str) -> Kernel:
             cuda.syncthreads()
             now = other
 
-        for i in range(2 * DOWN):
-            y = first_row + 8 * i
-            line = (cuda.blockIdx.z * m + y) * n
-            for j in range(RIGHT):
-                x, e = first_column + 8 * j, 4 * (i // 2 * RIGHT + j) + i % 2 * 2
-                count = int32(min(n - x, 2) if y < m else 0)
-                store_up_to_4(out, line + x, count, False, total[e], total[e + 1], total[e], total[e])
+        store(total, out, second, side, cuda.blockIdx.z, first_row, first_column, m, n, False)
 
     return tensor

@@ -2,7 +2,9 @@
 
 Every kernel over tiles takes the same arguments:
 
-    out, a, b, bias, biased       C and the operands; a number (0 or 1) says whether there is a bias
+    out, a, b, bias               C and the operands
+    side, second                  of an ending (matmul_endings.py)
+    biased                        0 or 1: is there a bias?
     m, n, k                       the sizes
     a_step, a_at, a_row, a_col    from one A of a batch to the next; its beginning; from row to row, column to column
     b_step, b_at, b_row, b_col
@@ -39,6 +41,7 @@ from numba import int32
 from .asynchronous import copy4_async, copy_async
 from .device import cuda
 from .jit import Kernel, device, kernel
+from .matmul_endings import PLAIN, store_one
 
 BAND = 8  # tiles below each other that are computed before the next column of tiles
 STEPS = 8  # of p, that 'along' copies side by side
@@ -46,7 +49,7 @@ STEPS = 8  # of p, that 'along' copies side by side
 
 def arguments_of(dtype: str) -> str:
     """The types of the arguments above."""
-    return ", ".join([f"{dtype}*"] * 4 + ["int64"] * 16)
+    return ", ".join([f"{dtype}*"] * 6 + ["int64"] * 16)
 
 
 @device
@@ -69,19 +72,20 @@ def piece_of_block(k, pieces, depth):
 
 
 @cache
-def join(dtype: str) -> Kernel:
+def join(dtype: str, ending: str = PLAIN) -> Kernel:
     """out[q] = the sum of parts[q, 0], parts[q, 1], ..., and the bias. `size` is m n, `n` the length of the bias."""
     T = getattr(numba, dtype)
+    store = store_one(ending)
 
-    @kernel(f"{dtype}*, {dtype}*, {dtype}*, int64, int64, int64, int64, int64")
-    def join(out, parts, bias, biased, total_size, size, n, pieces):
+    @kernel(f"{', '.join([f'{dtype}*'] * 5)}, int64, int64, int64, int64, int64")
+    def join(out, parts, bias, side, second, biased, total_size, size, n, pieces):
         i = cuda.grid(1)
         if i < total_size:
             place = i // size * pieces * size + i % size
             total = bias[i % n] if biased > 0 else T(0)
             for piece in range(pieces):
                 total += parts[place + piece * size]
-            out[i] = total
+            store(out, second, side, i, total)
 
     return join
 

@@ -34,8 +34,9 @@ from numba import float32, int32
 from .asynchronous import wait_for_copies
 from .device import cuda
 from .jit import WARP, Kernel, device, kernel
+from .matmul_endings import PLAIN, store_all
 from .matmul_tiles import STEPS, arguments_of, fetcher, piece_of_block, place_of_block
-from .vectors import load4, store_up_to_4
+from .vectors import load4
 
 LANES_DOWN, LANES_ACROSS = 8, 4
 PADDING = 4
@@ -67,7 +68,7 @@ TILES = [
 
 
 @cache
-def warps(tile: Tile, a_way: str, b_way: str) -> Kernel:
+def warps(tile: Tile, a_way: str, b_way: str, ending: str = PLAIN) -> Kernel:
     """The kernel for a tile and the ways of A and B (matmul_tiles.py, where the arguments are explained, too)."""
     rows_of_tile, columns_of_tile, depth = tile.rows, tile.columns, tile.depth
     warps_across, threads = tile.across, tile.threads
@@ -77,6 +78,12 @@ def warps(tile: Tile, a_way: str, b_way: str) -> Kernel:
     a_length, b_length = rows_of_tile + PADDING, columns_of_tile + PADDING
     a_buffer, b_buffer, elements = depth * a_length, depth * b_length, height * width
     a_buffers, b_buffers = 2 * a_buffer, 2 * b_buffer
+    places = tuple(
+        (i * width + j, i // 4 * step_down + i % 4, j // 4 * step_across)
+        for i in range(height)
+        for j in range(0, width, 4)
+    )
+    store = store_all(ending, places, 4)
     first_a, fetch_a = fetcher(a_way, rows_of_tile, depth, threads, a_length)
     first_b, fetch_b = fetcher(b_way, columns_of_tile, depth, threads, b_length)
 
@@ -93,8 +100,8 @@ def warps(tile: Tile, a_way: str, b_way: str) -> Kernel:
 
     @kernel(arguments_of("float32"), bounds=(threads, tile.resident))
     def warps(
-        out, a, b, bias, biased, m, n, k, a_step, a_at, a_row, a_col, b_step, b_at, b_row, b_col, rows, columns, pieces,
-        aligned,
+        out, a, b, bias, side, second, biased, m, n, k, a_step, a_at, a_row, a_col, b_step, b_at, b_row, b_col, rows,
+        columns, pieces, aligned,
     ):  # fmt: skip
         tile_a = cuda.shared.array(a_buffers, float32, alignment=16)
         tile_b = cuda.shared.array(b_buffers, float32, alignment=16)
@@ -153,12 +160,6 @@ def warps(tile: Tile, a_way: str, b_way: str) -> Kernel:
             cuda.syncthreads()
             now = other
 
-        for i in range(height):
-            y = first_row + i // 4 * step_down + i % 4
-            line = (cuda.blockIdx.z * m + y) * n
-            for j in range(0, width, 4):
-                x, e = first_column + j // 4 * step_across, i * width + j
-                count = int32(n - x if y < m else 0)
-                store_up_to_4(out, line + x, count, aligned > 0, total[e], total[e + 1], total[e + 2], total[e + 3])
+        store(total, out, second, side, cuda.blockIdx.z, first_row, first_column, m, n, aligned > 0)
 
     return warps

@@ -5,8 +5,8 @@ in a row. The compiler does not do this by itself: it would have to know that th
 calls `load4(x, i)` promises that: buffers begin at multiples of 512 bytes, so i must be a multiple of 4 (and a slice
 that begins elsewhere must take the kernel that loads one by one).
 
-Results at the edge of a matrix are stored by `store_up_to_4`: as many of four as there are. A branch for each would be
-four times the code; a *predicate* makes an instruction one that is skipped where it does not hold.
+At the edge of a matrix, `load_up_to_4` and `store_up_to_4` take as many of four as there are. A branch for each would
+be four times the code; a *predicate* makes an instruction one that is skipped where it does not hold.
 
 This file, as asynchronous.py and tensor_cores.py, builds instructions by hand, through Numba's `intrinsic`: a function
 that prints LLVM's intermediate language, or PTX, instead of being compiled.
@@ -17,6 +17,8 @@ Source: PTX ISA, ld.global.v4 and "Predicated Execution"; numba documentation, "
 from __future__ import annotations
 
 from typing import Any
+
+import numpy as np
 
 from .device import SIMULATED
 
@@ -33,8 +35,13 @@ if SIMULATED:
         assert i + 3 < x.size
         x[i], x[i + 1], x[i + 2], x[i + 3] = a, b, c, d
 
+    def load_up_to_4(x: Any, i: int, count: int, aligned: bool) -> Any:
+        """The first `count` of elements i ... i + 3, and zeros; `aligned`: i is a multiple of 4, as count is."""
+        assert not aligned or (i % 4 == 0 and count % 4 == 0) or count <= 0
+        return tuple(x[i + k] if k < count else np.float32(0) for k in range(4))
+
     def store_up_to_4(x: Any, i: int, count: int, aligned: bool, a: Any, b: Any, c: Any, d: Any) -> None:
-        """The first `count` of them, without a branch; `aligned`: i is a multiple of 4, as count is."""
+        """The first `count` of them, written, without a branch."""
         assert not aligned or (i % 4 == 0 and count % 4 == 0) or count <= 0
         for k, value in enumerate((a, b, c, d)):
             if k < count:
@@ -83,25 +90,57 @@ else:
 
         return types.void(x, types.int64, *[types.float32] * 4), generate
 
-    STORES = """{
+    # `count` and `aligned` become predicates: all four at once, or the first, the second, ... of them alone
+    PREDICATES = """
         .reg .pred at_once, one, two, three, four, some, single;
-        setp.gt.s32 some, $1, 0;
-        setp.ne.and.s32 at_once, $2, 0, some;
-        setp.eq.s32 single, $2, 0;
-        setp.gt.and.s32 one, $1, 0, single;
-        setp.gt.and.s32 two, $1, 1, single;
-        setp.gt.and.s32 three, $1, 2, single;
-        setp.gt.and.s32 four, $1, 3, single;
-        @at_once st.global.v4.f32 [$0], {$3, $4, $5, $6};
+        setp.gt.s32 some, COUNT, 0;
+        setp.ne.and.s32 at_once, ALIGNED, 0, some;
+        setp.eq.s32 single, ALIGNED, 0;
+        setp.gt.and.s32 one, COUNT, 0, single;
+        setp.gt.and.s32 two, COUNT, 1, single;
+        setp.gt.and.s32 three, COUNT, 2, single;
+        setp.gt.and.s32 four, COUNT, 3, single;"""
+    LOADS = f"""{{
+        {PREDICATES.replace("COUNT", "$5").replace("ALIGNED", "$6")}
+        mov.f32 $0, 0f00000000;
+        mov.f32 $1, 0f00000000;
+        mov.f32 $2, 0f00000000;
+        mov.f32 $3, 0f00000000;
+        @at_once ld.global.v4.f32 {{$0, $1, $2, $3}}, [$4];
+        @one ld.global.f32 $0, [$4];
+        @two ld.global.f32 $1, [$4+4];
+        @three ld.global.f32 $2, [$4+8];
+        @four ld.global.f32 $3, [$4+12];
+    }}"""
+    STORES = f"""{{
+        {PREDICATES.replace("COUNT", "$1").replace("ALIGNED", "$2")}
+        @at_once st.global.v4.f32 [$0], {{$3, $4, $5, $6}};
         @one st.global.f32 [$0], $3;
         @two st.global.f32 [$0+4], $4;
         @three st.global.f32 [$0+8], $5;
         @four st.global.f32 [$0+12], $6;
-    }"""
+    }}"""
+
+    @intrinsic
+    def load_up_to_4(typingctx: Any, x: Any, i: Any, count: Any, aligned: Any) -> Any:
+        """The first `count` of elements i ... i + 3, and zeros; `aligned`: i is a multiple of 4, as count is."""
+
+        def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+            x, i, count, aligned = arguments
+            place = builder.ptrtoint(address(context, builder, signature.args[0], x, i), ir.IntType(64))
+            flag = builder.zext(aligned, ir.IntType(32))
+            four = ir.LiteralStructType([ir.FloatType()] * 4)
+            kind = ir.FunctionType(four, [place.type, count.type, flag.type])
+            assembly = ir.InlineAsm(kind, LOADS, "=&f,=&f,=&f,=&f,l,r,r,~{memory}", side_effect=True)
+            found = builder.call(assembly, [place, count, flag])
+            values = [builder.extract_value(found, k) for k in range(4)]
+            return context.make_tuple(builder, signature.return_type, values)
+
+        return types.UniTuple(types.float32, 4)(x, types.int64, types.int32, types.boolean), generate
 
     @intrinsic
     def store_up_to_4(typingctx: Any, x: Any, i: Any, count: Any, aligned: Any, a: Any, b: Any, c: Any, d: Any) -> Any:
-        """The first `count` of them, without a branch; `aligned`: i is a multiple of 4, as count is."""
+        """The first `count` of them, written, without a branch."""
 
         def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
             x, i, count, aligned, *values = arguments
