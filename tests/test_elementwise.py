@@ -319,6 +319,20 @@ def test_large_arrays_give_the_bits_of_small_ones(name, dtype):
             np.testing.assert_array_equal(found[lo : lo + piece], expected)
 
 
+@pytest.mark.parametrize("dtype", FLOATS)
+@pytest.mark.parametrize("name", ["sin", "cos"])
+def test_a_number_has_one_sine_wherever_it_stands(name, dtype):
+    """Beside a number too large for the fast reduction, in a view, and where it is summed as well."""
+    function = getattr(tg.Tensor, name)
+    x = tg.linspace(-9000.0, 9000.0, 5001, dtype=getattr(tg, dtype))
+    alone = function(x)
+    beside = x.clone()
+    beside[::100] = 1e9
+    both = tg.compile(lambda x: (function(x), function(x).sum()))
+    assert (function(beside) == alone).sum() == 5001 - 51 and (function(tg.stack([x, x], 1)[:, 1]) == alone).all()
+    assert (both(x)[0] == alone).all()
+
+
 @pytest.mark.parametrize("case", ["transposed", "row", "column", "number", "0-d"])
 def test_large_strided_and_broadcast_operands(case):
     random = np.random.default_rng(3)

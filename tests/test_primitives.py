@@ -191,6 +191,15 @@ def test_the_any_twin_takes_huge_arguments(name, dtype):
             assert abs(float(found) - true) <= float(np.spacing(np.dtype(dtype).type(abs(true))))
 
 
+@pytest.mark.parametrize("name", ["sin", "cos"])
+@pytest.mark.parametrize("dtype", DTYPES)
+def test_the_any_twin_has_the_same_bits_below_the_limit(name, dtype):
+    limit = primitives.SIN_LIMIT[dtype]
+    x = np.nextafter(np.linspace(-limit, limit, 20_001), 0).astype(dtype)
+    x = x[abs(x) < limit]
+    np.testing.assert_array_equal(apply(f"{name}_{dtype}_any", x), apply(f"{name}_{dtype}", x))
+
+
 @pytest.mark.parametrize("dtype", DTYPES)
 @pytest.mark.parametrize("name", NAMES)
 def test_a_loop_that_may_reorder_does_not_reorder_inside_a_primitive(name, dtype):

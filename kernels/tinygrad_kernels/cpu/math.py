@@ -41,8 +41,8 @@ The polynomials are Chebyshev or minimax fits of what is left when the leading t
 
 sin and cos take their argument below SIN_LIMIT[dtype]; from there on k has too many bits for the parts of
 π/2. A loop goes block by block and chooses: the loop over `sin_float32` where every argument of the block is
-below the limit, else the loop over its twin `sin_float32_any`, which asks the C library, one element at a
-time, and answers for all x.
+below the limit, else the loop over its twin `sin_float32_any`, which has the same bits there, asks the C library
+about the others, and goes one element at a time.
 
 Source: W. Cody and W. Waite, Software Manual for the Elementary Functions, 1980; J.-M. Muller, Elementary
 Functions: Algorithms and Implementation, 3rd edition, 2016.
@@ -52,6 +52,7 @@ Functions: Algorithms and Implementation, 3rd edition, 2016.
 from __future__ import annotations
 
 import math
+from typing import Any
 
 from numpy import float32, float64, int32, int64
 
@@ -60,6 +61,7 @@ from tinygrad_kernels.cpu.math_erf import *
 from tinygrad_kernels.cpu.math_exp import *
 from tinygrad_kernels.cpu.math_exp import ROUND_32, ROUND_64
 from tinygrad_kernels.cpu.math_libm import *
+from tinygrad_kernels.cpu.math_libm import far_cos_float32, far_cos_float64, far_sin_float32, far_sin_float64
 from tinygrad_kernels.cpu.math_log import *
 
 SIN_LIMIT = {"float32": 8192.0, "float64": 1048576.0}  # sin_* and cos_* need |x| below this; sin_*_any do not
@@ -149,6 +151,22 @@ def sin_float64(x):
 def cos_float64(x):
     """cos x for |x| < SIN_LIMIT['float64']; nan at ±inf."""
     return int64(_sin_core_float64(abs(x), 1)).view(float64)
+
+
+def anywhere(near: Any, far: Any, limit: Any) -> Any:
+    """The twin for any argument: the sine of a number does not depend on the numbers beside it."""
+
+    @jit(inline=True)
+    def twin(x):
+        return near(x) if abs(x) < limit else far(x)
+
+    return twin
+
+
+sin_float32_any = anywhere(sin_float32, far_sin_float32, float32(SIN_LIMIT["float32"]))
+cos_float32_any = anywhere(cos_float32, far_cos_float32, float32(SIN_LIMIT["float32"]))
+sin_float64_any = anywhere(sin_float64, far_sin_float64, SIN_LIMIT["float64"])
+cos_float64_any = anywhere(cos_float64, far_cos_float64, SIN_LIMIT["float64"])
 
 
 # atan: of a > 1 it is π/2 - atan(1/a), so a polynomial on [0, 1] is enough.

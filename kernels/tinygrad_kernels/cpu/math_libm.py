@@ -56,8 +56,8 @@ acos_float32, acos_float64 = twins(math.acos)
 asinh_float32, asinh_float64 = twins(math.asinh)
 acosh_float32, acosh_float64 = twins(math.acosh)
 atanh_float32, atanh_float64 = twins(math.atanh)
-sin_float32_any, sin_float64_any = twins(math.sin)  # for arguments that math.py cannot reduce
-cos_float32_any, cos_float64_any = twins(math.cos)
+far_sin_float32, far_sin_float64 = twins(math.sin)  # for arguments that math.py cannot reduce
+far_cos_float32, far_cos_float64 = twins(math.cos)
 
 
 @jit(inline=True)
