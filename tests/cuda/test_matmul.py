@@ -276,6 +276,17 @@ def test_a_product_ends_with_a_formula(m, n, k, step, pieces, ending, monkeypatc
             np.testing.assert_allclose(memory.to_numpy(result).reshape(m, n), expected, rtol=1e-6, atol=1e-6)
 
 
+def test_a_side_that_begins_anywhere_is_read_one_by_one():
+    x, w, side = numbers((18, 20)), numbers((20, 20), seed=1), numbers((361,), seed=2)
+    layout = ("float32", 18, 20, 20, (0, 20, 1), (0, 20, 1))
+    kernel = matmul.matmul_ending(Formula("ending", ("p", "y"), (P * Y, P)), *layout)
+    a, b, beside = map(memory.from_numpy, (x.ravel(), w.ravel(), side))
+    out, second = memory.empty(360, x.dtype), memory.empty(361, x.dtype)
+    kernel(out, second[1:], a, b, None, None, beside[1:])
+    np.testing.assert_allclose(memory.to_numpy(second)[1:].reshape(18, 20), x @ w, rtol=1e-5, atol=1e-5)
+    np.testing.assert_allclose(memory.to_numpy(out), memory.to_numpy(second)[1:] * side[1:])
+
+
 def test_kernels_of_other_steps_have_no_ending():
     formula = Formula("ending", ("p", "y"), (P + Y,))
     for dtype, n in (("float32", 1), ("float64", 64), ("int64", 64)):

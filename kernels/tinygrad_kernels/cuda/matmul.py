@@ -135,7 +135,7 @@ def launch(
 def start(dtype: str, step: str, tile: Tile, pieces: int, batch: int, arguments: tuple, ending: str = PLAIN) -> None:
     """Launch a kernel of the chapter on (out, a, b, bias, side, second, biased, m, n, k, a_step, *a_layout, b_step,
     *b_layout)."""
-    out, a, b, _, _, _, _, m, n, _, a_step, a_at, a_row, a_col, b_step, b_at, b_row, b_col = arguments
+    out, a, b, _, side, second, _, m, n, _, a_step, a_at, a_row, a_col, b_step, b_at, b_row, b_col = arguments
     if step == "naive":
         matmul_naive.naive(dtype)((blocks_for(m * n, 256), 1, batch), 256, *arguments, 0, 0, 1, 0)
         return
@@ -149,7 +149,7 @@ def start(dtype: str, step: str, tile: Tile, pieces: int, batch: int, arguments:
         kernel = matmul_tf32.tensor(*ways, ending) if step == "tensor" else warps(tile, *ways, ending)
         height, width, threads = tile.rows, tile.columns, tile.threads
     rows, columns = blocks_for(m, height), blocks_for(n, width)
-    by_four = int(n % 4 == 0 and aligned(out))
+    by_four = int(n % 4 == 0 and aligned(out) and aligned(side) and aligned(second))
     kernel((rows * columns, 1, batch * pieces), threads, *arguments, rows, columns, pieces, by_four)
 
 

@@ -37,12 +37,12 @@ if SIMULATED:
 
     def load_up_to_4(x: Any, i: int, count: int, aligned: bool) -> Any:
         """The first `count` of elements i ... i + 3, and zeros; `aligned`: i is a multiple of 4, as count is."""
-        assert not aligned or (i % 4 == 0 and count % 4 == 0) or count <= 0
+        assert not aligned or count <= 0 or ((x.ctypes.data + 4 * int(i)) % 16 == 0 and count % 4 == 0)
         return tuple(x[i + k] if k < count else np.float32(0) for k in range(4))
 
     def store_up_to_4(x: Any, i: int, count: int, aligned: bool, a: Any, b: Any, c: Any, d: Any) -> None:
         """The first `count` of them, written, without a branch."""
-        assert not aligned or (i % 4 == 0 and count % 4 == 0) or count <= 0
+        assert not aligned or count <= 0 or ((x.ctypes.data + 4 * int(i)) % 16 == 0 and count % 4 == 0)
         for k, value in enumerate((a, b, c, d)):
             if k < count:
                 x[i + k] = value
