@@ -6,6 +6,7 @@ import os
 import signal
 import threading
 import time
+from contextlib import contextmanager
 
 import numpy as np
 import pytest
@@ -198,6 +199,26 @@ def interruptible():
     signal.signal(signal.SIGINT, before)
 
 
+@contextmanager
+def sending_from_inside(step):
+    """Each step sends itself the signal, before its kernels run."""
+    (_, session), *_ = step.sessions
+    run, fast = session.forward.run, step.fast
+
+    def interrupted(*arguments):
+        os.kill(os.getpid(), signal.SIGINT)
+        time.sleep(0.01)
+        run(*arguments)
+
+    session.forward.run = interrupted
+    if fast is not None:
+        step.fast = type(fast)(fast.__code__, {**fast.__globals__, "replay": interrupted})
+    try:
+        yield
+    finally:
+        session.forward.run, step.fast = run, fast
+
+
 def fit(make):
     """A fit whose steps change several tensors: (step, the tensors)."""
     tg.manual_seed(0)
@@ -247,23 +268,39 @@ def test_an_interrupt_in_the_middle_of_a_step_waits(interruptible):
     step, tensors, _ = fit(tg.compile)
     x = numbers(0, 40)
     step(x)
-    (_, session), *_ = step.sessions
-    run, before = session.forward.run, [w.detach().clone() for w in tensors]
-
-    def interrupted(*arguments):
-        os.kill(os.getpid(), signal.SIGINT)
-        time.sleep(0.01)
-        run(*arguments)
-
-    session.forward.run = interrupted
-    with pytest.raises(KeyboardInterrupt):
+    before = [w.detach().clone() for w in tensors]
+    with sending_from_inside(step), pytest.raises(KeyboardInterrupt):
         step(x)
     assert all((w != b).any() for w, b in zip(tensors, before, strict=True))
-    session.forward.run = run
     eager, twins, _ = fit(lambda f: f)
     eager(x), eager(x)
     for p, q in zip(tensors, twins, strict=True):
         equal(p, q)
+
+
+def test_a_handler_that_was_set_later_waits_too(interruptible):
+    """And the old one can be put back: it waits as before, and calls what it called before."""
+    step, tensors, _ = fit(tg.compile)
+    x, calls = numbers(0, 40), []
+    step(x), step(x), step(x)  # the third one takes the fast way
+    old = signal.getsignal(signal.SIGINT)
+
+    def note(number, frame):
+        calls.append([w.detach().clone() for w in tensors])
+
+    signal.signal(signal.SIGINT, note)
+    with sending_from_inside(step):
+        step(x)
+    assert len(calls) == 1 and all((w == b).all() for w, b in zip(tensors, calls[0], strict=True))
+    signal.signal(signal.SIGINT, old)
+    before = [w.detach().clone() for w in tensors]
+    with sending_from_inside(step), pytest.raises(KeyboardInterrupt):
+        step(x)
+    assert len(calls) == 1 and all((w != b).any() for w, b in zip(tensors, before, strict=True))
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    with sending_from_inside(step):
+        step(x)
+    assert signal.getsignal(signal.SIGINT) is signal.SIG_IGN and len(calls) == 1
 
 
 def test_a_failure_in_the_middle_leaves_the_optimizer_as_it_was():

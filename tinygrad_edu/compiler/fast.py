@@ -27,7 +27,7 @@ import numpy as np
 
 from ..graph import changes, mode
 from ..tensors import Tensor
-from .interrupts import shield
+from .interrupts import SIGINT, handler_now, shield
 from .layouts import Layout
 
 if TYPE_CHECKING:
@@ -42,7 +42,8 @@ def print_fast(session: Session, given: list[Tensor]) -> tuple[str, dict[str, An
         return None
     known: dict[str, Any] = {
         "Tensor": Tensor, "MISS": MISS, "changes": changes, "session": session, "mode": mode, "shield": shield,
-        "get_ident": get_ident, "lock": session.lock, "replay": session.forward.run,
+        "get_ident": get_ident, "lock": session.lock, "replay": session.forward.run, "handler_now": handler_now,
+        "SIGINT": SIGINT,
     }  # fmt: skip
 
     def name(letter: str, thing: Any) -> str:
@@ -73,6 +74,8 @@ def print_fast(session: Session, given: list[Tensor]) -> tuple[str, dict[str, An
         "    with lock:",
         "        held = get_ident() == shield.main",
         "        if held:",
+        "            if handler_now(SIGINT) is not shield.seen:",
+        "                shield.install()",
         "            shield.steps += 1",
         "        try:",
     ]

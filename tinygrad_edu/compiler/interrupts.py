@@ -3,6 +3,10 @@
 A step writes the parameters one after the other. If an interrupt came between two of them, half of them would be those
 of the next step, and nobody would notice. So while a step runs, an interrupt is only noted.
 
+What is done at an interrupt says a *handler*, and anybody may set another one at any time. So each step looks whether
+the handler is one that waits, and where it is not, puts one before it. Who sets a handler for a while and then the old
+one again gets just that: each waiting handler has its own inner one.
+
 Source: Python documentation, module `signal`: handlers run in the main thread, between two instructions of Python.
 """
 
@@ -10,7 +14,11 @@ from __future__ import annotations
 
 import signal
 import threading
+from signal import SIGINT
 from typing import Any
+
+# signal.getsignal takes 2 µs to look for the name of what it finds; the function that it wraps takes 15 ns
+handler_now: Any = getattr(signal.getsignal, "__wrapped__", signal.getsignal)
 
 
 class Shield:
@@ -18,27 +26,24 @@ class Shield:
 
     def __init__(self) -> None:
         self.main = threading.main_thread().ident
-        self.handler: Any = None  # that was there before ours
+        self.seen: Any = None  # the handler at the last look
         self.steps = 0  # running in the main thread: a step may run inside another one's Python
-        self.noted: tuple | None = None
+        self.noted: tuple | None = None  # (handler, number of the signal, frame)
 
     def install(self) -> None:
-        """Put our handler before the one that is there. Only the main thread may."""
-        if threading.get_ident() == self.main and signal.getsignal(signal.SIGINT) != self.handle:
-            self.handler = signal.getsignal(signal.SIGINT)
-            if callable(self.handler):
-                signal.signal(signal.SIGINT, self.handle)
-
-    def handle(self, number: int, frame: Any) -> None:
-        if self.steps:
-            self.noted = (number, frame)
-        else:
-            self.handler(number, frame)
+        """Put a handler that waits before the one that is there. Only the main thread may."""
+        if threading.get_ident() == self.main:
+            handler = signal.getsignal(SIGINT)
+            if callable(handler) and not isinstance(handler, Waiting):
+                signal.signal(SIGINT, Waiting(handler))
+            self.seen = handler_now(SIGINT)
 
     def begin(self) -> bool:
         """A step begins. True in the main thread, where interrupts arrive."""
         if threading.get_ident() != self.main:
             return False
+        if handler_now(SIGINT) is not self.seen:
+            self.install()
         self.steps += 1
         return True
 
@@ -51,8 +56,21 @@ class Shield:
     def deliver(self) -> None:
         """Hand on the interrupt that was noted, if no other step is running."""
         if self.noted is not None and not self.steps:
-            noted, self.noted = self.noted, None
-            self.handler(*noted)
+            (handler, number, frame), self.noted = self.noted, None
+            handler(number, frame)
+
+
+class Waiting:
+    """A handler that calls another one, between steps."""
+
+    def __init__(self, handler: Any) -> None:
+        self.handler = handler
+
+    def __call__(self, number: int, frame: Any) -> None:
+        if shield.steps:
+            shield.noted = (self.handler, number, frame)
+        else:
+            self.handler(number, frame)
 
 
 shield = Shield()

@@ -50,7 +50,6 @@ class Session:
     ) -> None:
         """`written` is the function as the user wrote it: where it finds tensors is looked at again each time."""
         self.function = function if written is None else written
-        shield.install()
         self.lock = threading.Lock()
         self.recorder = recorder = Recorder()
         self.results: list[Value] = []  # values that leave
