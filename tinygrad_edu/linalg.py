@@ -28,7 +28,7 @@ from .graph import no_grad
 from .hints import refusing
 from .ops.determinants import det, slogdet
 from .ops.elementwise import where
-from .ops.lapack import LinAlgError, array, check_matrix, check_square, cholesky, eigh, inv, qr, result, solve, svd
+from .ops.lapack import LinAlgError, check_matrix, check_square, cholesky, eigh, inv, qr, result, solve, svd
 from .ops.linalg import matmul
 from .ops.places import scalar
 from .ops.reduction import normalize_axes
@@ -187,7 +187,7 @@ def pinv(A: Tensor, *, atol: Any = None, rtol: Any = None, hermitian: bool = Fal
         right = pt @ p @ gt
         return (left - a @ (p @ left) + right - (right @ p) @ a - pt @ g @ pt,)
 
-    return result("LinalgPinvBackward0", array(p), vjp, A)
+    return result("LinalgPinvBackward0", p, vjp, A)
 
 
 def matrix_rank(A: Tensor, tol: Any = None, *, atol: Any = None, rtol: Any = None, hermitian: bool = False) -> Tensor:
@@ -276,7 +276,7 @@ def lstsq(A: Tensor, B: Tensor, rcond: float | None = None, *, driver: str | Non
     s = svdvals(A.detach())
     rank = (s > cutoff(A, s, None, rcond)).sum(-1)
     none = s.reshape(-1)[:0]
-    full = m > n and bool((rank == n).all()) and driver != "gelsy" and driver is not None
+    full = m > n and driver not in (None, "gelsy") and bool((rank == n).all())
     residuals = (matmul(A, solution) - right).detach().square().sum(-2) if full else none
     if vector:
         solution = solution.squeeze(-1)

@@ -48,8 +48,8 @@ def fuse(program: Program) -> None:
     order = Order(program)
     if order.late_questions():
         raise RuntimeError(
-            "compile: an index is checked after a parameter was updated: a step that fails there would be half done. "
-            "Compile one update at a time"
+            "compile: an index is checked, or an equation solved, after a parameter was updated: a step that fails "
+            "there would be half done. Compile one update at a time"
         )
     join_loops(program, order)
 

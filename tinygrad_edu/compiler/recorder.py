@@ -35,7 +35,7 @@ from ..ops.strides import contiguous_strides
 from .formulas import rebuilt
 from .memory import root_of, size_of
 from .program import Access, Call, Fold, Loop, Names, Number, Piece, Program, Shape, Step, Value
-from .symbols import Answer, Memory, Symbol, cannot
+from .symbols import Answer, Memory, Refused, Symbol, cannot
 
 # What the kernels that were written by hand fill: the positions of their results, all else is only read. A kernel that
 # is not listed is taken to change everything it gets, which is always right.
@@ -269,6 +269,37 @@ class Recorder:
         step.checks.append(lambda found: bool(found.any()))
         self.add(step)
         return False
+
+    def computes(self, compute: Callable, operands: tuple) -> list[tuple[Symbol, Shape]]:
+        """Buffers, and their shapes, that a function of NumPy arrays fills, anew in each replay. It is a question as
+        well, since there may be no answer: nothing outside is changed before it."""
+        from ..ops.lapack import LinAlgError
+        from .recording import suspended
+
+        class Unsolvable(Refused, LinAlgError):
+            """Then the function is run eagerly, and raises LAPACK's error itself; a backward pass raises this one."""
+
+        kind, shapes = operands[0].kind, [tuple(x.shape) for x in operands]
+        with suspended():  # the shapes of its results, from matrices that nothing is wrong with
+            trial = compute(*(np.broadcast_to(np.eye(*s[-2:]), s).astype(kind.dtype.numpy) for s in shapes))
+        read = [self.locate(x.contiguous().flat, kind) for x in operands]
+        given = [Piece(self.current(memory), offset, size) for memory, offset, size in read]
+        made = [Symbol(Memory(x.size, kind), 0, x.size) for x in trial]
+        values = [self.write(x, kind)[0] for x in made]
+
+        def run(*buffers: Any) -> None:
+            try:
+                found = compute(*(x.reshape(s) for x, s in zip(buffers[len(made) :], shapes, strict=True)))
+            except LinAlgError as error:
+                raise Unsolvable(str(error)) from error
+            for out, x in zip(buffers, found, strict=False):
+                out[:] = x.reshape(-1)
+
+        pieces = [Piece(v, 0, v.size) for v in values]
+        step = Call("lapack", run, (*pieces, *given), [piece.value for piece in given], values)
+        step.checks.append(lambda found: False)
+        self.add(step)
+        return [(x, array.shape) for x, array in zip(made, trial, strict=True)]
 
     def update(self, number: int, rule: Any, arrays: list[Any], numbers: int, kind: Kind) -> None:
         """An optimizer's update of one parameter: a loop that changes the first arrays in place."""

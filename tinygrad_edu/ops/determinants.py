@@ -17,8 +17,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from ..graph import is_grad_enabled
-from .lapack import array, check_matrix, check_square, cholesky, inv, qr, result, solve, svd
+from ..graph import is_grad_enabled, mode
+from .lapack import check_matrix, check_square, cholesky, computed, inv, qr, result, solve, svd
 from .linalg import matmul
 from .sorting import result_type
 
@@ -39,11 +39,11 @@ def det(A: Tensor) -> Tensor:
     check_square("det", A, True)
 
     def vjp(g: Tensor, d: Tensor, x: Tensor) -> tuple[Tensor]:
-        singular = bool((d == 0).any())
+        singular = mode.recorder is not None or bool((d == 0).any())  # (a recording must be right for both)
         cofactors = det_gradient(x) if singular else d[..., None, None] * inv(x).mT
         return (g[..., None, None] * cofactors,)
 
-    return result("LinalgDetBackward0", np.linalg.det(array(A)), vjp, A)
+    return result("LinalgDetBackward0", computed(np.linalg.det, A)[0], vjp, A)
 
 
 def det_gradient(x: Tensor) -> Tensor:
@@ -70,9 +70,8 @@ def det_gradient(x: Tensor) -> Tensor:
 def slogdet(A: Tensor) -> Any:
     """The pair (sign, log |det|) of a square matrix: where the determinant itself would overflow."""
     check_square("slogdet", A, True)
-    sign, value = np.linalg.slogdet(array(A))
-    logarithm = result("LinalgSlogdetBackward0", value, lambda g, _, x: (g[..., None, None] * inv(x).mT,), A)
-    return Slogdet(result("", sign, None, A), logarithm)
+    sign, value = computed(np.linalg.slogdet, A)
+    return Slogdet(sign, result("LinalgSlogdetBackward0", value, lambda g, _, x: (g[..., None, None] * inv(x).mT,), A))
 
 
 class LapackMethods:

@@ -17,6 +17,8 @@ all orders are there. With g for the cotangent of the result, and Aᵀ for the t
 The derivative of *vectors* is infinite where two eigenvalues are equal: any rotation of the two is as good.
 
 A factorization with several results keeps them in one flat tensor, the results are views of it, and so it is one node.
+What LAPACK is given and gives are NumPy arrays, so what is to be computed is a function of arrays (`computed`): while a
+function is recorded (compiler/), that function is a step of the program.
 
 Source: M. Giles, Collected matrix derivative results for forward and reverse mode algorithmic differentiation, 2008;
 I. Murray, Differentiation of the Cholesky decomposition, 2016; S. Walter, L. Lehmann, Algorithmic differentiation of
@@ -26,13 +28,14 @@ linear algebra functions, 2012; J. Townsend, Differentiating the singular value 
 from __future__ import annotations
 
 import itertools
+import math
 from collections.abc import Callable
 from math import prod
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from ..graph import is_grad_enabled
+from ..graph import is_grad_enabled, mode
 from .elementwise import where
 from .joining import joined
 from .linalg import check_operands, matmul
@@ -53,14 +56,28 @@ Svd = result_type("linalg_svd", "U", "S", "Vh")
 Eigh = result_type("linalg_eigh", "eigenvalues", "eigenvectors")
 
 
-def array(x: Tensor) -> Any:
-    """The elements, for LAPACK."""
-    if x.kind.device.type != "cpu":
+def computed(compute: Callable[..., Any], *operands: Tensor) -> list[Tensor]:
+    """What `compute` makes of the operands as arrays: tensors of the first one's dtype, without a graph.
+
+    The shapes of its results, an array or several, must depend on those of the operands alone.
+    """
+    kind = operands[0].kind
+    if kind.device.type != "cpu":
         raise NotImplementedError(
             "linear algebra beyond products is LAPACK's, which computes on the CPU: move the operands there with "
             ".cpu(), and the result back with .to(device)"
         )
-    return x.detach().numpy()
+
+    def arrays(*given: np.ndarray) -> list[np.ndarray]:
+        found = compute(*given)
+        return [np.asarray(x, kind.dtype.numpy, order="C") for x in (found if isinstance(found, tuple) else (found,))]
+
+    if mode.recorder is not None:
+        found = mode.recorder.computes(arrays, operands)
+    else:
+        values = arrays(*(x.detach().numpy() for x in operands))
+        found = [(kind.backend.from_numpy(x), x.shape) for x in values]
+    return [Tensor(buffer, Size(shape), kind) for buffer, shape in found]
 
 
 # What is asked of a matrix ------------------------------------------------------------------------------------
@@ -84,17 +101,16 @@ def check_square(name: str, x: Tensor, floating: bool = False) -> None:
         raise RuntimeError(f"linalg.{name}: A must be batches of square matrices, but they are {m} by {n} matrices")
 
 
-def refusal(name: str, x: Tensor, ok: Callable[[np.ndarray], Any], text: str) -> LinAlgError:
-    """The error for the first matrix of x that LAPACK refuses, for the first leading part of it that is bad.
+def refusal(name: str, matrices: np.ndarray, ok: Callable[[np.ndarray], Any], text: str) -> LinAlgError:
+    """The error for the first of the matrices that LAPACK refuses, for the first leading part of it that is bad.
 
     `ok` tells whether the part made of the first k rows and columns is good; `text` may say {k}.
     """
-    matrices = array(x)
     batch = matrices.reshape(-1, *matrices.shape[-2:])
     for number, matrix in enumerate(batch):
         for k in range(1, len(matrix) + 1):
             if not ok(matrix[:, :k] if name != "cholesky" else matrix[:k, :k]):
-                where_ = f"(Batch element {number}): " if len(x.shape) > 2 else ""
+                where_ = f"(Batch element {number}): " if matrices.ndim > 2 else ""
                 return LinAlgError(f"linalg.{name}: {where_}" + text.format(k=k))
     return LinAlgError(f"linalg.{name}: the input is too close to what cannot be done: " + text.format(k=len(batch)))
 
@@ -121,19 +137,26 @@ class LapackBackward(SavingNode):
         return self.vjp(g, self.result(out), *operands)
 
 
-def result(label: str, value: Any, vjp: Any, *operands: Tensor) -> Tensor:
-    """A NumPy array that was computed from operands as a tensor of their dtype, with its node."""
-    kind = operands[0].kind
-    buffer = kind.backend.from_numpy(np.ascontiguousarray(value, kind.dtype.numpy))
-    out = Tensor(buffer, Size(np.shape(value)), kind)
-    if is_grad_enabled() and vjp is not None and any(x.node is not None for x in operands):
+def result(label: str, out: Tensor, vjp: Any, *operands: Tensor) -> Tensor:
+    """A tensor that was computed from operands, with its node."""
+    if is_grad_enabled() and any(x.node is not None for x in operands):
         out.node = LapackBackward(label, vjp, out, operands)
     return out
 
 
-def results(label: str, values: Any, vjp: Any, x: Tensor) -> list[Tensor]:
-    """Several arrays as views of one flat tensor; `vjp` takes (list of cotangents, list of results, x)."""
-    shapes = [value.shape for value in values]
+def results(label: str, compute: Callable[..., Any], count: int, vjp: Any, x: Tensor) -> tuple[list[Tensor], Any]:
+    """The first `count` arrays that are computed as views of one flat tensor, and the other ones, without a node.
+
+    `vjp` takes (list of cotangents, list of results, x).
+    """
+    shapes: list[Any] = []
+
+    def together(x: np.ndarray) -> Any:
+        values = compute(x)
+        shapes[:] = [value.shape for value in values[:count]]
+        return np.concatenate([value.reshape(-1) for value in values[:count]]), *values[count:]
+
+    whole, *rest = computed(together, x)
     starts = list(itertools.accumulate(map(prod, shapes), initial=0))
 
     def parts(whole: Tensor) -> list[Tensor]:
@@ -142,11 +165,11 @@ def results(label: str, values: Any, vjp: Any, x: Tensor) -> list[Tensor]:
     def pull(g: Tensor, out: Tensor, x: Tensor) -> tuple[Tensor]:
         return (vjp(parts(g), parts(out), x),)
 
-    found = parts(result(label, np.concatenate([value.reshape(-1) for value in values]), pull, x))
+    found = parts(result(label, whole, pull, x))
     for part in found:
         if part.node is not None:
             part.node.label = label
-    return found
+    return found, rest
 
 
 # Inverse and solution -------------------------------------------------------------------------------
@@ -159,15 +182,18 @@ def inv(A: Tensor) -> Tensor:
             [0.0000, 0.2500]])
     """
     check_square("inv", A, True)
-    try:
-        value = np.linalg.inv(array(A))
-    except np.linalg.LinAlgError:
-        text = (
-            "The diagonal element {k} is zero, the inversion could not be completed because the input matrix is "
-            "singular."
-        )
-        raise refusal("inv", A, independent, text) from None
-    return result("LinalgInvExBackward0", value, lambda g, y, x: (-(y.mT @ g @ y.mT),), A)
+
+    def inverse(a: np.ndarray) -> np.ndarray:
+        try:
+            return np.linalg.inv(a)
+        except np.linalg.LinAlgError:
+            text = (
+                "The diagonal element {k} is zero, the inversion could not be completed because the input matrix is "
+                "singular."
+            )
+            raise refusal("inv", a, independent, text) from None
+
+    return result("LinalgInvExBackward0", computed(inverse, A)[0], lambda g, y, x: (-(y.mT @ g @ y.mT),), A)
 
 
 def solve(A: Tensor, B: Tensor, *, left: bool = True) -> Tensor:
@@ -196,16 +222,18 @@ def solve(A: Tensor, B: Tensor, *, left: bool = True) -> Tensor:
     if not left:
         return solve(A.mT, right.mT).mT
     broadcast_shapes(A.shape[:-2], right.shape[:-2])
-    try:
-        value = np.linalg.solve(array(A), array(right))
-    except np.linalg.LinAlgError:
-        raise refusal("solve", A, independent, "The solver failed because the input matrix is singular.") from None
+
+    def solution(a: np.ndarray, b: np.ndarray) -> np.ndarray:
+        try:
+            return np.linalg.solve(a, b)
+        except np.linalg.LinAlgError:
+            raise refusal("solve", a, independent, "The solver failed because the input matrix is singular.") from None
 
     def vjp(g: Tensor, x: Tensor, a: Tensor, b: Tensor) -> tuple[Tensor, Tensor]:
         gb = solve(a.mT, g)
         return -matmul(gb, x.mT).sum_to(a.shape), gb.sum_to(b.shape)
 
-    out = result("LinalgSolveExBackward0", value, vjp, A, right)
+    out = result("LinalgSolveExBackward0", computed(solution, A, right)[0], vjp, A, right)
     return out.squeeze(-1) if vector else out
 
 
@@ -224,18 +252,15 @@ def cholesky(A: Tensor, *, upper: bool = False) -> Tensor:
     if upper:
         return cholesky(A.mT).mT
 
-    def positive(leading: np.ndarray) -> bool:
-        try:
-            return not result("", np.linalg.cholesky(leading), None, A).isnan().any()
-        except np.linalg.LinAlgError:
-            return False
-
-    if not positive(array(A)):
-        text = (
-            "The factorization could not be completed because the input is not positive-definite (the leading minor "
-            "of order {k} is not positive-definite)."
-        )
-        raise refusal("cholesky", A, positive, text)
+    def factor(a: np.ndarray) -> np.ndarray:
+        found = triangle(a)
+        if found is None:
+            text = (
+                "The factorization could not be completed because the input is not positive-definite (the leading "
+                "minor of order {k} is not positive-definite)."
+            )
+            raise refusal("cholesky", a, lambda leading: triangle(leading) is not None, text)
+        return found
 
     def vjp(g: Tensor, y: Tensor, x: Tensor) -> tuple[Tensor]:
         inverse = inv(y)
@@ -244,7 +269,16 @@ def cholesky(A: Tensor, *, upper: bool = False) -> Tensor:
         gradient = inverse.mT @ half @ inverse
         return (0.5 * (gradient + gradient.mT),)
 
-    return result("LinalgCholeskyExBackward0", np.linalg.cholesky(array(A)), vjp, A)
+    return result("LinalgCholeskyExBackward0", computed(factor, A)[0], vjp, A)
+
+
+def triangle(a: np.ndarray) -> np.ndarray | None:
+    """The factor L of each matrix; None where one has none. (A nan in a matrix shows on the diagonal of its factor.)"""
+    try:
+        found = np.linalg.cholesky(a)
+    except np.linalg.LinAlgError:
+        return None
+    return None if any(map(math.isnan, found.diagonal(0, -2, -1).reshape(-1).tolist())) else found
 
 
 def qr(A: Tensor, mode: str = "reduced") -> Any:
@@ -259,25 +293,27 @@ def qr(A: Tensor, mode: str = "reduced") -> Any:
             [0.0000, 0.4000]])
     """
     check_matrix("qr", A)
-    if mode not in ("reduced", "complete", "r"):
+    how = mode
+    if how not in ("reduced", "complete", "r"):
         raise RuntimeError(
-            f"qr received unrecognized mode '{mode}' but expected one of 'reduced' (default), 'r', or 'complete'"
+            f"qr received unrecognized mode '{how}' but expected one of 'reduced' (default), 'r', or 'complete'"
         )
     m, n = A.shape[-2:]
     differentiable = A.node is not None and is_grad_enabled()
-    if differentiable and mode == "r":
+    if differentiable and how == "r":
         raise RuntimeError(
             "The derivative of linalg.qr depends on Q, which is not computed when mode='r'. Please use "
             "linalg.qr(A, mode='reduced') if you are going to differentiate through linalg.qr."
         )
-    if differentiable and mode == "complete" and m > n:
+    if differentiable and how == "complete" and m > n:
         raise RuntimeError("The QR decomposition is not differentiable when mode='complete' and nrows > ncols.")
     if differentiable and m < n:  # the rest of R is Qᵀ times the rest of A
         q, r = qr(A.narrow(-1, 0, m))
         return Qr(q, joined([r, matmul(q.mT, A.narrow(-1, m, n - m))], -1, "CatBackward0"))
-    if mode == "r":
-        return Qr(result("", np.empty(0), None, A), result("", np.linalg.qr(array(A), "r"), None, A))
-    return Qr(*results("LinalgQrBackward0", np.linalg.qr(array(A), mode), qr_gradient, A))  # type: ignore[call-overload]
+    if how == "r":
+        return Qr(*computed(lambda a: (np.empty(0), np.linalg.qr(a, "r")), A))
+    factors, _ = results("LinalgQrBackward0", lambda a: np.linalg.qr(a, how), 2, qr_gradient, A)  # type: ignore[call-overload]
+    return Qr(*factors)
 
 
 def qr_gradient(gs: list[Tensor], parts: list[Tensor], x: Tensor) -> Tensor:
@@ -298,8 +334,8 @@ def eigh(A: Tensor, UPLO: str = "L") -> Any:
     check_square("eigh", A, True)
     if not isinstance(UPLO, str) or UPLO.upper() not in ("L", "U"):
         raise RuntimeError(f"Expected UPLO argument to be 'L' or 'U', but got {UPLO}")
-    values = converged("eigh", lambda: np.linalg.eigh(array(A), UPLO))  # type: ignore[call-overload]
-    return Eigh(*results("LinalgEighBackward0", values, eigh_gradient, A))
+    compute = converging("eigh", lambda a: np.linalg.eigh(a, UPLO))  # type: ignore[call-overload]
+    return Eigh(*results("LinalgEighBackward0", compute, 2, eigh_gradient, A)[0])
 
 
 def eigh_gradient(gs: list[Tensor], parts: list[Tensor], x: Tensor) -> Tensor:
@@ -315,13 +351,18 @@ def quotient(x: Tensor, y: Tensor) -> Tensor:
     return x / where((x == 0).logical_and(y == 0), 1.0, y)
 
 
-def converged(name: str, compute: Callable[[], Any]) -> Any:
-    try:
-        return compute()
-    except np.linalg.LinAlgError:
-        raise LinAlgError(
-            f"linalg.{name}: The algorithm failed to converge because the input matrix contained non-finite values."
-        ) from None
+def converging(name: str, compute: Callable[[np.ndarray], Any]) -> Callable[[np.ndarray], Any]:
+    """The same, with our error where it does not come to an end."""
+
+    def attempt(a: np.ndarray) -> Any:
+        try:
+            return compute(a)
+        except np.linalg.LinAlgError:
+            raise LinAlgError(
+                f"linalg.{name}: The algorithm failed to converge because the input matrix contained non-finite values."
+            ) from None
+
+    return attempt
 
 
 def svd(A: Tensor, full_matrices: bool = True, *, driver: str | None = None) -> Any:
@@ -338,10 +379,13 @@ def svd(A: Tensor, full_matrices: bool = True, *, driver: str | None = None) -> 
     if driver is not None:
         raise RuntimeError("linalg.svd: keyword argument `driver=` is only supported on CUDA inputs with cuSOLVER")
     k = min(A.shape[-2:])
-    values = converged("svd", lambda: np.linalg.svd(array(A), full_matrices))
-    u, s, vh = values
-    rest_u, rest_v = (result("", part, None, A) for part in (u[..., :, k:], vh[..., k:, :]))
-    U, S, Vh = results("LinalgSvdBackward0", (u[..., :, :k], s, vh[..., :k, :]), svd_gradient, A)
+
+    def factors(a: np.ndarray) -> Any:
+        u, s, vh = np.linalg.svd(a, full_matrices)
+        return u[..., :, :k], s, vh[..., :k, :], u[..., :, k:], vh[..., k:, :]
+
+    compute = converging("svd", factors)
+    (U, S, Vh), (rest_u, rest_v) = results("LinalgSvdBackward0", compute, 3, svd_gradient, A)
     if rest_u.numel():
         U = joined([U, rest_u], -1, "LinalgSvdBackward0")
     if rest_v.numel():
