@@ -28,7 +28,8 @@ from .graph import no_grad
 from .hints import refusing
 from .ops.determinants import det, slogdet
 from .ops.elementwise import where
-from .ops.lapack import LinAlgError, check_matrix, check_square, cholesky, eigh, inv, qr, result, solve, svd
+from .ops.lapack import cholesky, eigh, inv, qr, solve, svd
+from .ops.lapack_calls import LinAlgError, check_matrix, check_square, result
 from .ops.linalg import matmul
 from .ops.places import scalar
 from .ops.reduction import normalize_axes

@@ -270,36 +270,33 @@ class Recorder:
         self.add(step)
         return False
 
-    def computes(self, compute: Callable, operands: tuple) -> list[tuple[Symbol, Shape]]:
-        """Buffers, and their shapes, that a function of NumPy arrays fills, anew in each replay. It is a question as
-        well, since there may be no answer: nothing outside is changed before it."""
-        from ..ops.lapack import LinAlgError
-        from .recording import suspended
+    def computes(self, compute: Callable, operands: tuple, found: list[Shape]) -> list[tuple[Symbol, Shape]]:
+        """Buffers of the shapes `found`, that a function of NumPy arrays fills, anew in each replay. It is a question
+        as well, since there may be no answer: nothing outside is changed before it."""
+        from ..ops.lapack_calls import LinAlgError
 
         class Unsolvable(Refused, LinAlgError):
             """Then the function is run eagerly, and raises LAPACK's error itself; a backward pass raises this one."""
 
         kind, shapes = operands[0].kind, [tuple(x.shape) for x in operands]
-        with suspended():  # the shapes of its results, from matrices that nothing is wrong with
-            trial = compute(*(np.broadcast_to(np.eye(*s[-2:]), s).astype(kind.dtype.numpy) for s in shapes))
         read = [self.locate(x.contiguous().flat, kind) for x in operands]
         given = [Piece(self.current(memory), offset, size) for memory, offset, size in read]
-        made = [Symbol(Memory(x.size, kind), 0, x.size) for x in trial]
+        made = [Symbol(Memory(prod(s), kind), 0, prod(s)) for s in found]
         values = [self.write(x, kind)[0] for x in made]
 
         def run(*buffers: Any) -> None:
             try:
-                found = compute(*(x.reshape(s) for x, s in zip(buffers[len(made) :], shapes, strict=True)))
+                arrays = compute(*(x.reshape(s) for x, s in zip(buffers[len(made) :], shapes, strict=True)))
             except LinAlgError as error:
                 raise Unsolvable(str(error)) from error
-            for out, x in zip(buffers, found, strict=False):
+            for out, x in zip(buffers, arrays, strict=False):
                 out[:] = x.reshape(-1)
 
         pieces = [Piece(v, 0, v.size) for v in values]
         step = Call("lapack", run, (*pieces, *given), [piece.value for piece in given], values)
         step.checks.append(lambda found: False)
         self.add(step)
-        return [(x, array.shape) for x, array in zip(made, trial, strict=True)]
+        return list(zip(made, found, strict=True))
 
     def update(self, number: int, rule: Any, arrays: list[Any], numbers: int, kind: Kind) -> None:
         """An optimizer's update of one parameter: a loop that changes the first arrays in place."""

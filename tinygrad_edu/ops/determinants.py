@@ -18,7 +18,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from ..graph import is_grad_enabled, mode
-from .lapack import check_matrix, check_square, cholesky, computed, inv, qr, result, solve, svd
+from .lapack import cholesky, inv, qr, solve, svd
+from .lapack_calls import check_matrix, check_square, computed, result
 from .linalg import matmul
 from .sorting import result_type
 

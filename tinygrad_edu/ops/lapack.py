@@ -17,8 +17,7 @@ all orders are there. With g for the cotangent of the result, and Aᵀ for the t
 The derivative of *vectors* is infinite where two eigenvalues are equal: any rotation of the two is as good.
 
 A factorization with several results keeps them in one flat tensor, the results are views of it, and so it is one node.
-What LAPACK is given and gives are NumPy arrays, so what is to be computed is a function of arrays (`computed`): while a
-function is recorded (compiler/), that function is a step of the program.
+What they share, among it how LAPACK is called, is in lapack_calls.py.
 
 Source: M. Giles, Collected matrix derivative results for forward and reverse mode algorithmic differentiation, 2008;
 I. Murray, Differentiation of the Cholesky decomposition, 2016; S. Walter, L. Lehmann, Algorithmic differentiation of
@@ -27,149 +26,25 @@ linear algebra functions, 2012; J. Townsend, Differentiating the singular value 
 
 from __future__ import annotations
 
-import itertools
 import math
-from collections.abc import Callable
-from math import prod
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from ..graph import is_grad_enabled, mode
+from ..graph import is_grad_enabled
 from .elementwise import where
 from .joining import joined
+from .lapack_calls import check_matrix, check_square, computed, converging, independent, refusal, result, results
 from .linalg import check_operands, matmul
-from .reduction import SavingNode
 from .sorting import result_type
-from .strides import Size, broadcast_shapes
+from .strides import broadcast_shapes
 
 if TYPE_CHECKING:
     from ..tensors import Tensor
 
-
-class LinAlgError(RuntimeError):
-    """A matrix that an operation cannot be done with: singular, not positive-definite, not finite."""
-
-
 Qr = result_type("linalg_qr", "Q", "R")
 Svd = result_type("linalg_svd", "U", "S", "Vh")
 Eigh = result_type("linalg_eigh", "eigenvalues", "eigenvectors")
-
-
-def computed(compute: Callable[..., Any], *operands: Tensor) -> list[Tensor]:
-    """What `compute` makes of the operands as arrays: tensors of the first one's dtype, without a graph.
-
-    The shapes of its results, an array or several, must depend on those of the operands alone.
-    """
-    kind = operands[0].kind
-    if kind.device.type != "cpu":
-        raise NotImplementedError(
-            "linear algebra beyond products is LAPACK's, which computes on the CPU: move the operands there with "
-            ".cpu(), and the result back with .to(device)"
-        )
-
-    def arrays(*given: np.ndarray) -> list[np.ndarray]:
-        found = compute(*given)
-        return [np.asarray(x, kind.dtype.numpy, order="C") for x in (found if isinstance(found, tuple) else (found,))]
-
-    if mode.recorder is not None:
-        found = mode.recorder.computes(arrays, operands)
-    else:
-        values = arrays(*(x.detach().numpy() for x in operands))
-        found = [(kind.backend.from_numpy(x), x.shape) for x in values]
-    return [Tensor(buffer, Size(shape), kind) for buffer, shape in found]
-
-
-# What is asked of a matrix ------------------------------------------------------------------------------------
-def check_matrix(name: str, *matrices: Tensor, floating: bool = True) -> None:
-    """RuntimeError for what is no float matrix, or batch of them."""
-    check_operands(f"linalg.{name}", **dict(zip("AB", matrices, strict=False)))
-    for letter, x in zip("AB", matrices, strict=False):
-        if len(x.shape) < 2:
-            raise RuntimeError(f"linalg.{name}: The input tensor {letter} must have at least 2 dimensions.")
-        if floating and not x.kind.dtype.is_floating_point:
-            raise RuntimeError(
-                f"linalg.{name}: Expected a floating point or complex tensor as input. Got {x.kind.dtype.name}; "
-                "convert it, with .float()"
-            )
-
-
-def check_square(name: str, x: Tensor, floating: bool = False) -> None:
-    check_matrix(name, x, floating=floating)
-    m, n = x.shape[-2:]
-    if m != n:
-        raise RuntimeError(f"linalg.{name}: A must be batches of square matrices, but they are {m} by {n} matrices")
-
-
-def refusal(name: str, matrices: np.ndarray, ok: Callable[[np.ndarray], Any], text: str) -> LinAlgError:
-    """The error for the first of the matrices that LAPACK refuses, for the first leading part of it that is bad.
-
-    `ok` tells whether the part made of the first k rows and columns is good; `text` may say {k}.
-    """
-    batch = matrices.reshape(-1, *matrices.shape[-2:])
-    for number, matrix in enumerate(batch):
-        for k in range(1, len(matrix) + 1):
-            if not ok(matrix[:, :k] if name != "cholesky" else matrix[:k, :k]):
-                where_ = f"(Batch element {number}): " if matrices.ndim > 2 else ""
-                return LinAlgError(f"linalg.{name}: {where_}" + text.format(k=k))
-    return LinAlgError(f"linalg.{name}: the input is too close to what cannot be done: " + text.format(k=len(batch)))
-
-
-def independent(columns: np.ndarray) -> bool:
-    return np.linalg.matrix_rank(columns) == columns.shape[1]
-
-
-# The nodes ----------------------------------------------------------------------------------------------------
-class LapackBackward(SavingNode):
-    """The operands and the result are saved; `vjp` gives their cotangents from (g, result, *operands)."""
-
-    __slots__ = ("label", "vjp")
-
-    def __init__(self, label: str, vjp: Any, out: Tensor, operands: tuple[Tensor, ...]) -> None:
-        super().__init__(tuple(x.node for x in operands), out.detach(), *operands)
-        self.label, self.vjp = label, vjp
-
-    def name(self) -> str:
-        return self.label
-
-    def pull(self, g: Tensor, graph: bool) -> tuple[Tensor | None, ...]:
-        out, *operands = self.saved()
-        return self.vjp(g, self.result(out), *operands)
-
-
-def result(label: str, out: Tensor, vjp: Any, *operands: Tensor) -> Tensor:
-    """A tensor that was computed from operands, with its node."""
-    if is_grad_enabled() and any(x.node is not None for x in operands):
-        out.node = LapackBackward(label, vjp, out, operands)
-    return out
-
-
-def results(label: str, compute: Callable[..., Any], count: int, vjp: Any, x: Tensor) -> tuple[list[Tensor], Any]:
-    """The first `count` arrays that are computed as views of one flat tensor, and the other ones, without a node.
-
-    `vjp` takes (list of cotangents, list of results, x).
-    """
-    shapes: list[Any] = []
-
-    def together(x: np.ndarray) -> Any:
-        values = compute(x)
-        shapes[:] = [value.shape for value in values[:count]]
-        return np.concatenate([value.reshape(-1) for value in values[:count]]), *values[count:]
-
-    whole, *rest = computed(together, x)
-    starts = list(itertools.accumulate(map(prod, shapes), initial=0))
-
-    def parts(whole: Tensor) -> list[Tensor]:
-        return [whole.narrow(0, at, prod(s)).reshape(s) for at, s in zip(starts, shapes, strict=False)]
-
-    def pull(g: Tensor, out: Tensor, x: Tensor) -> tuple[Tensor]:
-        return (vjp(parts(g), parts(out), x),)
-
-    found = parts(result(label, whole, pull, x))
-    for part in found:
-        if part.node is not None:
-            part.node.label = label
-    return found, rest
 
 
 # Inverse and solution -------------------------------------------------------------------------------
@@ -349,20 +224,6 @@ def eigh_gradient(gs: list[Tensor], parts: list[Tensor], x: Tensor) -> Tensor:
 def quotient(x: Tensor, y: Tensor) -> Tensor:
     """x / y, and 0 where both are 0: a cotangent of 0 asks for nothing."""
     return x / where((x == 0).logical_and(y == 0), 1.0, y)
-
-
-def converging(name: str, compute: Callable[[np.ndarray], Any]) -> Callable[[np.ndarray], Any]:
-    """The same, with our error where it does not come to an end."""
-
-    def attempt(a: np.ndarray) -> Any:
-        try:
-            return compute(a)
-        except np.linalg.LinAlgError:
-            raise LinAlgError(
-                f"linalg.{name}: The algorithm failed to converge because the input matrix contained non-finite values."
-            ) from None
-
-    return attempt
 
 
 def svd(A: Tensor, full_matrices: bool = True, *, driver: str | None = None) -> Any:

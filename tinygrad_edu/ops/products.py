@@ -204,7 +204,7 @@ class ProductMethods:
                 [55, 34]])
         """
         from ..ranges import eye
-        from .lapack import check_square
+        from .lapack_calls import check_square
 
         if isinstance(n, bool) or not hasattr(n, "__index__"):
             raise TypeError(f"matrix_power(): argument 'n' (position 2) must be int, not {type(n).__name__}")
