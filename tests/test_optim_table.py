@@ -38,14 +38,16 @@ def test_trajectories_of_120_steps_are_pytorchs(name, options, dtype, torch):
 
 
 def curve(library, options, steps=8):
-    """Losses and parameters of fitting Rosenbrock's valley."""
+    """Losses and parameters of fitting Rosenbrock's valley. (No minimum is flat: where the second derivative is 0, the
+    walk multiplies rounding by 10⁸, and each processor rounds in its own way.)"""
     x = library.tensor([-1.2, 1.0, 0.5, 2.0], dtype=library.float64, requires_grad=True)
     y = library.tensor([[0.3, -1.0]], dtype=library.float64, requires_grad=True)
     optimizer = library.optim.LBFGS([x, y], **options)
 
     def closure():
         optimizer.zero_grad()
-        loss = (100 * (x[1:] - x[:-1] ** 2) ** 2).sum() + ((1 - x[:-1]) ** 2).sum() + ((y - 0.5) ** 4).sum()
+        loss = (100 * (x[1:] - x[:-1] ** 2) ** 2).sum() + ((1 - x[:-1]) ** 2).sum()
+        loss = loss + ((y - 0.5) ** 4 + (y - 0.5) ** 2).sum()
         loss.backward()
         return loss
 
@@ -68,7 +70,7 @@ def curve(library, options, steps=8):
 )
 def test_lbfgs_walks_as_pytorchs(options, torch):
     (found, ours, x), (expected, theirs, z) = curve(tg, options), curve(torch, options)
-    np.testing.assert_allclose(found, expected, rtol=1e-8, atol=1e-9)
+    np.testing.assert_allclose(found, expected, rtol=1e-10, atol=1e-11)
     for key in ("func_evals", "n_iter"):
         assert ours.state[x][key] == theirs.state[z][key]
     if "d" in theirs.state[z]:
