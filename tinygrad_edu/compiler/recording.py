@@ -57,7 +57,10 @@ class RecordingBackend:
     def to_numpy(self, buffer: Any) -> Any:
         if self._elsewhere():
             return self.real.to_numpy(buffer)
-        raise cannot("the numbers in a tensor are asked for")
+        raise cannot(
+            "the numbers in a tensor are asked for",
+            "return the tensor, and ask for the number outside; in place of an `if`, choose with tg.where",
+        )
 
     def address(self, buffer: Any) -> int:
         if self._elsewhere():
