@@ -291,3 +291,13 @@ def test_kernels_of_other_steps_have_no_ending():
     formula = Formula("ending", ("p", "y"), (P + Y,))
     for dtype, n in (("float32", 1), ("float64", 64), ("int64", 64)):
         assert matmul.matmul_ending(formula, dtype, 64, n, 64, (0, 64, 1), (0, n, 1)) is None
+
+
+def test_a_formula_that_needs_many_registers_is_no_ending():
+    layout, formula = ("float32", 64, 64, 64, (0, 64, 1), (0, 64, 1)), P
+    for k in range(12):
+        assert matmul.matmul_ending(Formula("ending", ("p",), (formula,)), *layout) is not None
+        formula = formula * (P + float(k + 1))
+    for k in range(12, 24):
+        formula = formula * (P + float(k + 1))
+    assert matmul.matmul_ending(Formula("ending", ("p",), (formula,)), *layout) is None

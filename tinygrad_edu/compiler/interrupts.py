@@ -14,9 +14,9 @@ from __future__ import annotations
 
 import signal
 import threading
-from signal import SIGINT
 from typing import Any
 
+SIGINT = signal.SIGINT
 # signal.getsignal takes 2 µs to look for the name of what it finds; the function that it wraps takes 15 ns
 handler_now: Any = getattr(signal.getsignal, "__wrapped__", signal.getsignal)
 

@@ -287,9 +287,8 @@ def _whole(out, a, b, sizes, bias=None):
 
 @jit
 def _small(out, a, b, sizes, bias=None):
-    m, n, k = sizes[0], sizes[1], sizes[2]
-    start = 0 if bias is None else start_of(bias, 0)
-    multiply_to(out, 0, n, a, sizes[3], sizes[4], sizes[5], b, sizes[6], sizes[7], sizes[8], m, n, k, start, 0, NONE, 0)
+    none = out[:0]
+    _small_to(out, a, b, sizes, none if bias is None else bias, none, NONE)
 
 
 def _large(out: np.ndarray, a: np.ndarray, b: np.ndarray, sizes: np.ndarray, bias: np.ndarray | None = None) -> None:

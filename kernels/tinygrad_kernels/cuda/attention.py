@@ -236,7 +236,7 @@ def attention(
 def attention_backward(
     gq: Any, gk: Any, gv: Any, g: Any, weights: Any, q: Any, k: Any, v: Any, sizes: Any, scale: float, causal: bool
 ) -> None:
-    """The gradients of q (batch, n, heads, d), k (batch, m, heads, d) and v (batch, m, heads, e); g is laid as out."""
+    """The gradients of q, k and v, which lie as the last twelve `sizes` say; g, of the shape of out, as out does."""
     (heads, n, m, d, e), (q_layout, k_layout, v_layout, *results), _ = layouts(sizes)
     count, square = weights.size // (n * m), (0, heads * n * m, n * m, m, 1)
     gs, rows, g_layout = memory.empty(weights.size, weights.dtype), count * n, side_by_side(heads, n, e)

@@ -3,7 +3,7 @@
 Every kernel over tiles takes the same arguments:
 
     out, a, b, bias               C and the operands
-    side, second                  of an ending (matmul_endings.py)
+    side, second                  of an ending (matmul_endings.py); the first three kernels of the chapter have none
     biased                        0 or 1: is there a bias?
     m, n, k                       the sizes
     a_step, a_at, a_row, a_col    from one A of a batch to the next; its beginning; from row to row, column to column
